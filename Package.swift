@@ -1,0 +1,129 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Every Swift target gets these, from one loop at the end, so none is forgotten.
+let settings: [SwiftSetting] = [
+    // https://github.com/swiftlang/swift-evolution/blob/main/proposals/0335-existential-any.md
+    .enableUpcomingFeature("ExistentialAny"),
+    // https://github.com/swiftlang/swift-evolution/blob/main/proposals/0444-member-import-visibility.md
+    .enableUpcomingFeature("MemberImportVisibility"),
+    // https://github.com/swiftlang/swift-evolution/blob/main/proposals/0409-access-level-on-imports.md
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    // https://github.com/swiftlang/swift-evolution/blob/main/proposals/0461-async-function-isolation.md
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    // https://github.com/swiftlang/swift-evolution/blob/main/proposals/0458-strict-memory-safety.md
+    .strictMemorySafety(),
+    // https://github.com/swiftlang/swift-evolution/blob/main/proposals/0443-warning-control-flags.md
+    .treatAllWarnings(as: .error),
+]
+
+// MARK: - The core: structures, rules and machines. No sockets, no threads, no package dependency.
+
+var targets: [Target] = [
+    .target(name: "CXXHash"),
+    .target(name: "CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
+    .target(name: "Model"),
+    .target(name: "Telemetry"),
+    .target(name: "Decode", dependencies: ["Model", "CSimdjson"]),
+    .target(name: "Render", dependencies: ["Model", "CXXHash"]),
+    .target(name: "Reclamation"),
+    .target(name: "Store", dependencies: ["Model", "Reclamation", "Render"]),
+    .target(name: "Query", dependencies: ["Model", "Render", "CXXHash"]),
+    .target(name: "Selection", dependencies: ["Model", "Store", "Query"]),
+    .target(name: "Wire", dependencies: ["Model", "Query"]),
+    .target(name: "Placement", dependencies: ["Model"]),
+    .target(name: "Membership", dependencies: ["Model", "Placement"]),
+    .target(name: "FanOut", dependencies: ["Model", "Query", "Wire", "Placement", "Membership"]),
+    .target(name: "HTTP1"),
+    .target(name: "Ingest", dependencies: ["Model", "Decode", "Store", "Telemetry"]),
+    .target(name: "TestSupport", dependencies: ["Model"], path: "Tests/TestSupport"),
+    .testTarget(name: "ModelTests", dependencies: ["Model", "TestSupport"]),
+    .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"]),
+    .testTarget(name: "DecodeTests", dependencies: ["Decode", "TestSupport"]),
+    .testTarget(name: "RenderTests", dependencies: ["Render", "TestSupport"]),
+    .testTarget(name: "ReclamationTests", dependencies: ["Reclamation", "TestSupport"]),
+    .testTarget(name: "StoreTests", dependencies: ["Store", "TestSupport"]),
+    .testTarget(name: "QueryTests", dependencies: ["Query", "TestSupport"]),
+    .testTarget(name: "SelectionTests", dependencies: ["Selection", "TestSupport"]),
+    .testTarget(name: "WireTests", dependencies: ["Wire", "TestSupport"]),
+    .testTarget(name: "PlacementTests", dependencies: ["Placement", "TestSupport"]),
+    .testTarget(name: "MembershipTests", dependencies: ["Membership", "TestSupport"]),
+    .testTarget(name: "FanOutTests", dependencies: ["FanOut", "TestSupport"]),
+    .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "TestSupport"]),
+    .testTarget(name: "IngestTests", dependencies: ["Ingest", "TestSupport"]),
+]
+var products: [Product] = []
+var dependencies: [Package.Dependency] = []
+
+// MARK: - The shells: sockets, threads, librdkafka, files, configuration.
+
+// FAVORITES_CORE_ONLY=1 leaves them out: the core then builds, tests and runs under the sanitizers
+// without a single package dependency, which is also the proof that it is pure.
+if Context.environment["FAVORITES_CORE_ONLY"] == nil {
+    let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+    let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
+    let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+    let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+    let nio: [Target.Dependency] = [
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+    ]
+    let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
+
+    dependencies += [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(
+            url: "https://github.com/apple/swift-configuration", from: "1.4.0",
+            traits: ["CommandLineArguments", "YAML"]),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ]
+    targets += [
+        .target(name: "CRDKafka", linkerSettings: [.linkedLibrary("rdkafka")]),
+        .target(name: "CZlib", linkerSettings: [.linkedLibrary("z")]),
+        .target(name: "Settings", dependencies: ["Model", argumentParser, configuration, logging]),
+        .target(name: "Kafka", dependencies: ["Model", "CRDKafka", "Telemetry", logging]),
+        .target(name: "HTTPServer", dependencies: ["HTTP1", "Query", "Telemetry", logging] + nio),
+        .target(name: "Link", dependencies: ["Model", "Query", "Wire", "FanOut", "Telemetry", logging] + nio),
+        .target(name: "Offer", dependencies: ["Model", "CZlib"]),
+        .target(
+            name: "Node",
+            dependencies: [
+                "Model", "Decode", "Store", "Selection", "Query", "Wire", "Placement", "Membership", "Ingest", "Kafka",
+                "Link", "HTTPServer", "HTTP1", "Settings", "Telemetry", lifecycle, logging,
+            ] + nio),
+        .target(
+            name: "Router",
+            dependencies: [
+                "Model", "Query", "Wire", "Placement", "Membership", "FanOut", "Kafka", "Link", "HTTPServer", "HTTP1",
+                "Settings", "Telemetry", lifecycle, logging,
+            ] + nio),
+        .executableTarget(
+            name: "favorites",
+            dependencies: [
+                "Node", "Router", "Settings", "Kafka", "Offer", "Model", "Placement", argumentParser, lifecycle,
+                logging,
+            ]),
+        .testTarget(name: "SettingsTests", dependencies: ["Settings", "TestSupport"]),
+        .testTarget(name: "KafkaTests", dependencies: ["Kafka", "TestSupport"]),
+        .testTarget(name: "HTTPServerTests", dependencies: ["HTTPServer", "TestSupport", nioEmbedded] + nio),
+        .testTarget(name: "LinkTests", dependencies: ["Link", "TestSupport", nioEmbedded] + nio),
+        .testTarget(name: "OfferTests", dependencies: ["Offer", "TestSupport"]),
+        .testTarget(name: "Integration", dependencies: ["Model", "Kafka", "Offer", "Placement", "TestSupport"]),
+    ]
+    products.append(.executable(name: "favorites", targets: ["favorites"]))
+}
+
+for target in targets where !target.name.hasPrefix("C") {
+    target.swiftSettings = (target.swiftSettings ?? []) + settings
+}
+
+let package = Package(
+    name: "favorites",
+    products: products,
+    dependencies: dependencies,
+    targets: targets,
+    swiftLanguageModes: [.v6],
+    cxxLanguageStandard: .cxx17
+)

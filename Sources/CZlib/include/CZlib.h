@@ -1,0 +1,3 @@
+// zlib, for reading .ndjson.gz files.
+#pragma once
+#include <zlib.h>

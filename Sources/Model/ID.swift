@@ -1,0 +1,111 @@
+// The id of a model: 1 to 64 bytes out of `A-Z a-z 0-9 . _ : -`.
+//
+// An id is a plain value of 72 bytes without a reference count, so the read path copies and compares ids
+// without touching the allocator. The bytes stand big-endian in eight words, padded with zeros: since no
+// legal byte is zero, comparing the words as integers is comparing the ids byte by byte.
+
+/// The id of a model, checked when made.
+@frozen
+public struct ID: Sendable, BitwiseCopyable {
+    public static let bytesMax = 64
+
+    @usableFromInline var words: InlineArray<8, UInt64>
+    /// Length in bytes, 1 to 64.
+    public let count: Int
+
+    /// Nil where `bytes` is not a legal id.
+    @inlinable
+    public init?(_ bytes: Span<UInt8>) {
+        guard bytes.count >= 1, bytes.count <= Self.bytesMax else { return nil }
+        var words = InlineArray<8, UInt64>(repeating: 0)
+        var word: UInt64 = 0
+        for index in 0..<bytes.count {
+            let byte = bytes[index]
+            guard Self.isLegal(byte) else { return nil }
+            word = (word << 8) | UInt64(byte)
+            if index & 7 == 7 {
+                words[index >> 3] = word
+                word = 0
+            }
+        }
+        let used = bytes.count & 7
+        if used != 0 { words[bytes.count >> 3] = word << UInt64(8 * (8 - used)) }
+        self.words = words
+        self.count = bytes.count
+    }
+
+    /// Nil where `text` is not a legal id.
+    public init?(_ text: some StringProtocol) {
+        let bytes = Array(text.utf8)
+        self.init(bytes.span)
+    }
+
+    @inlinable
+    static func isLegal(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x3A, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F: true  // 0-9 and ':', A-Z, a-z, '-', '.', '_'
+        default: false
+        }
+    }
+
+    @inlinable
+    public subscript(index: Int) -> UInt8 {
+        precondition(index >= 0 && index < count)
+        return UInt8(truncatingIfNeeded: words[index >> 3] >> UInt64(8 * (7 - index & 7)))
+    }
+
+    @inlinable
+    public func append(to bytes: inout [UInt8]) {
+        for index in 0..<count { bytes.append(self[index]) }
+    }
+
+    /// A 64-bit hash of fixed seed, the same on every machine. It mixes two words at a time with the 128-bit
+    /// multiply of wyhash (https://github.com/wangyi-fudan/wyhash), the cheapest mixer that leaves no pattern.
+    @inlinable
+    public var hash: UInt64 {
+        var hash = UInt64(truncatingIfNeeded: count) ^ 0x2d35_8dcc_aa6c_78a5
+        var index = 0
+        let used = (count + 7) >> 3
+        while index < used {
+            let second = index + 1 < used ? words[index + 1] : 0
+            hash = Self.mix(words[index] ^ 0x8bb8_4b93_962e_acc9, second ^ hash)
+            index += 2
+        }
+        return Self.mix(hash ^ 0x4b33_a62e_d433_d4a3, 0x4d5a_2da5_1de1_aa47)
+    }
+
+    @inlinable
+    static func mix(_ left: UInt64, _ right: UInt64) -> UInt64 {
+        let product = left.multipliedFullWidth(by: right)
+        return product.high ^ product.low
+    }
+}
+
+extension ID: Hashable, Comparable {
+    @inlinable
+    public static func == (left: ID, right: ID) -> Bool {
+        guard left.count == right.count else { return false }
+        var difference: UInt64 = 0
+        for index in 0..<((left.count + 7) >> 3) { difference |= left.words[index] ^ right.words[index] }
+        return difference == 0
+    }
+
+    @inlinable
+    public static func < (left: ID, right: ID) -> Bool {
+        for index in 0..<8 where left.words[index] != right.words[index] {
+            return left.words[index] < right.words[index]
+        }
+        return false
+    }
+
+    @inlinable
+    public func hash(into hasher: inout Hasher) { hasher.combine(hash) }
+}
+
+extension ID: CustomStringConvertible {
+    public var description: String {
+        var bytes: [UInt8] = []
+        append(to: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}

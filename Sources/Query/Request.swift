@@ -1,0 +1,38 @@
+// What a client asks, after parsing and checking: the two endpoints of the contract.
+
+public import Model
+
+/// A request that keeps the contract.
+public enum Request: Sendable, Equatable {
+    case matches(MatchesRequest)
+    case teams(TeamsRequest)
+}
+
+/// `mym`: contract, section 2. Ids are sorted and unique, so requests that differ only in the order or repetition of
+/// ids are equal.
+public struct MatchesRequest: Sendable, Equatable {
+    public var sport: Sport
+    public var eventIDs: [ID]
+    public var teamIDs: [ID]
+    public var limit: Int
+    public var offset: Int
+
+    public init(sport: Sport, eventIDs: [ID], teamIDs: [ID], limit: Int, offset: Int) {
+        self.sport = sport
+        self.eventIDs = eventIDs
+        self.teamIDs = teamIDs
+        self.limit = limit
+        self.offset = offset
+    }
+}
+
+/// `myt`: contract, section 3. Ids are sorted and unique.
+public struct TeamsRequest: Sendable, Equatable {
+    public var sport: Sport
+    public var teamIDs: [ID]
+
+    public init(sport: Sport, teamIDs: [ID]) {
+        self.sport = sport
+        self.teamIDs = teamIDs
+    }
+}

@@ -1,0 +1,1 @@
+@main struct Favorites { static func main() {} }
