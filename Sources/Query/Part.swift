@@ -6,6 +6,7 @@
 // view is stored beyond it. That is why the type is marked unsafe and why merge and composition run inside the scope.
 
 public import Model
+public import Render
 
 /// Borrowed bytes. Valid only in the scope of the guard or frame they were taken from.
 @frozen @unsafe
@@ -28,19 +29,6 @@ public struct ByteView: BitwiseCopyable {
             if difference != 0 { return difference }
         }
         return unsafe left.count - right.count
-    }
-}
-
-/// A 128-bit hash (XXH3) of the bytes of one fragment, computed when it was rendered.
-@frozen
-public struct ContentHash: Equatable, Sendable, BitwiseCopyable {
-    public var low: UInt64
-    public var high: UInt64
-
-    @inlinable
-    public init(low: UInt64, high: UInt64) {
-        self.low = low
-        self.high = high
     }
 }
 
