@@ -1,7 +1,5 @@
 // Writing JSON text into a buffer that the caller reuses.
 
-public import Model
-
 extension [UInt8] {
     /// Appends ASCII known at compile time, such as a field's name with its punctuation.
     @inlinable
