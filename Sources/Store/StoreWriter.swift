@@ -119,7 +119,9 @@ public final class StoreWriter {
             switch item {
             case .memory(let memory): unsafe memory.deallocate()
             case .eventSlot(let slot): eventSlots.release(slot)
-            case .entitySlot(let kind, let slot): entities[Int(kind.rawValue) - 1].slots.release(slot)
+            case .entitySlot(let kind, let slot):
+                unsafe store[kind].records.store(nil, at: slot)
+                entities[Int(kind.rawValue) - 1].slots.release(slot)
             }
         }
         memoryBytes -= before - retired.bytes
@@ -153,14 +155,14 @@ public final class StoreWriter {
         freeIfUnused(kind, slot)
     }
 
-    /// Gives back what an unknown model used once nothing names it.
+    /// Gives back what an unknown model used once nothing names it. The record stays in its slot until the slot is
+    /// reclaimed, so that a reader who came by an event's record, replaced meanwhile, still finds its stage.
     func freeIfUnused(_ kind: ModelKind, _ slot: UInt32) {
         let state = Int(kind.rawValue) - 1
         guard entities[state].uses[Int(slot)] == 0, let record = unsafe store[kind].record(slot),
-            unsafe !record.isKnown, let id = unsafe ID(record.id.span)
+            unsafe !record.isKnown, let id = unsafe ID(record.id.span), store[kind].find(id) == slot
         else { return }
         unsafe store[kind].index.remove(id.hash, slot: slot, &entities[state].counts) { unsafe retireTable($0, $1) }
-        unsafe store[kind].records.store(nil, at: slot)
         unsafe retire(UnsafeMutableRawPointer(mutating: record.base), record.bytes)
         retireSlot(.entitySlot(kind, slot))
     }
