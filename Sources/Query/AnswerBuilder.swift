@@ -135,16 +135,18 @@ public struct AnswerBuilder {
     private mutating func finish(_ request: MatchesRequest) {
         choose()
         total = page.count
-        page.sort { isBefore($0, $1) }
+        // Out of `self`, since the comparison looks at it.
+        var order: [Int32] = []
+        swap(&order, &page)
+        order.sort { isBefore($0, $1) }
         let start = min(request.offset, total)
-        page.removeLast(total - min(total, start + min(request.limit, total - start)))
-        page.removeFirst(start)
-        // The page is in the order of events; sorting it by stage keeps that order inside a stage.
-        page.sort { left, right in
-            let stages = unsafe (events[Int(left)].stage, events[Int(right)].stage)
-            if stages.0 != stages.1 { return stageIsBefore(stages.0, stages.1) }
-            return isBefore(left, right)
+        order.removeLast(total - start - min(request.limit, total - start))
+        order.removeFirst(start)
+        order.sort { left, right in
+            let (first, second) = unsafe (events[Int(left)].stage, events[Int(right)].stage)
+            return first != second ? stageIsBefore(first, second) : isBefore(left, right)
         }
+        swap(&order, &page)
         head.append(ascii: "{\"sport\":\"")
         head.append(ascii: request.sport.name)
         head.append(ascii: "\",\"total\":")
