@@ -52,7 +52,8 @@ var targets: [Target] = [
     .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "TestSupport"]),
     .testTarget(name: "IngestTests", dependencies: ["Ingest", "TestSupport"]),
 ]
-var products: [Product] = []
+// What `Fuzz/`, a package of its own, drives.
+var products: [Product] = ["Model", "Decode", "HTTP1", "Wire"].map { .library(name: $0, targets: [$0]) }
 var dependencies: [Package.Dependency] = []
 
 // MARK: - The shells: sockets, threads, librdkafka, files, configuration.
