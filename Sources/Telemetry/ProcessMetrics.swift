@@ -20,7 +20,8 @@ public enum ProcessMetrics {
             registry, "process_cpu_seconds_total", .counter, "CPU time used, user and system.",
             { $0.cpuNanoseconds.map { Double($0) / 1e9 } })
         registerSampled(
-            registry, "process_resident_memory_bytes", .gauge, "Resident memory.", { $0.residentBytes.map(Double.init) })
+            registry, "process_resident_memory_bytes", .gauge, "Resident memory.", { $0.residentBytes.map(Double.init) }
+        )
         registerSampled(
             registry, "process_virtual_memory_bytes", .gauge, "Virtual memory.", { $0.virtualBytes.map(Double.init) })
         registerSampled(registry, "process_threads", .gauge, "Threads.", { $0.threads.map(Double.init) })

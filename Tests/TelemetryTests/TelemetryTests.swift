@@ -12,7 +12,9 @@ struct RegistryTests {
         let histogram = registry.histogram(
             "c_seconds", help: "Time.", labels: [("uri", "/x")],
             bounds: HistogramBounds(nanoseconds: [1_000_000, 500_000_000]))
-        for nanoseconds: UInt64 in [1, 1_000_000, 1_000_001, 500_000_001] { histogram.observe(nanoseconds: nanoseconds) }
+        for nanoseconds: UInt64 in [1, 1_000_000, 1_000_001, 500_000_001] {
+            histogram.observe(nanoseconds: nanoseconds)
+        }
         registry.sampled("d_ratio", .gauge, help: "Ratio.") { $0.add(0.25, labels: [("partition", "1")]) }
         #expect(
             text(registry) == """
