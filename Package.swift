@@ -51,6 +51,7 @@ var targets: [Target] = [
     .testTarget(name: "FanOutTests", dependencies: ["FanOut", "TestSupport"]),
     .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "TestSupport"]),
     .testTarget(name: "IngestTests", dependencies: ["Ingest", "TestSupport"]),
+    .testTarget(name: "TidyTests", dependencies: ["Model"]),
 ]
 var products: [Product] = []
 var dependencies: [Package.Dependency] = []
