@@ -51,6 +51,7 @@ var targets: [Target] = [
     .testTarget(name: "FanOutTests", dependencies: ["FanOut", "TestSupport"]),
     .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "TestSupport"]),
     .testTarget(name: "IngestTests", dependencies: ["Ingest", "TestSupport"]),
+    .testTarget(name: "TidyTests", dependencies: ["Model"]),
 ]
 // What `Fuzz/`, a package of its own, drives.
 var products: [Product] = ["Model", "Decode", "HTTP1", "Wire"].map { .library(name: $0, targets: [$0]) }
@@ -75,7 +76,7 @@ if Context.environment["FAVORITES_CORE_ONLY"] == nil {
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(
             url: "https://github.com/apple/swift-configuration", from: "1.4.0",
-            traits: ["CommandLineArguments", "YAML"]),
+            traits: ["YAML"]),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# All tests, as `make test` and CI run them. Debug and release have scratch folders of their own, so neither rebuilds
+# the other; the sanitizers run over the core, which has no package dependency and builds in seconds.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/steps.sh
+trap steps_summary EXIT
+
+core=(env FAVORITES_CORE_ONLY=1 swift test --skip TidyTests)
+
+step "Debian packages" scripts/deps.sh test
+step "unit tests" swift test --skip '^Integration\.'
+step "core under the thread sanitizer" "${core[@]}" --scratch-path .build-tsan --sanitize thread
+step "core under the address sanitizer" "${core[@]}" --scratch-path .build-asan --sanitize address
+step "release build" swift build -c release --product favorites
+step "integration tests" env FAVORITES_BIN="$PWD/.build/release/favorites" swift test --filter '^Integration\.'
