@@ -109,7 +109,7 @@ if Context.environment["FAVORITES_CORE_ONLY"] == nil {
                 logging,
             ]),
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "TestSupport"]),
-        .testTarget(name: "KafkaTests", dependencies: ["Kafka", "TestSupport"]),
+        .testTarget(name: "KafkaTests", dependencies: ["Kafka", "Model", "TestSupport", logging]),
         .testTarget(name: "HTTPServerTests", dependencies: ["HTTPServer", "TestSupport", nioEmbedded] + nio),
         .testTarget(name: "LinkTests", dependencies: ["Link", "TestSupport", nioEmbedded] + nio),
         .testTarget(name: "OfferTests", dependencies: ["Offer", "TestSupport"]),
