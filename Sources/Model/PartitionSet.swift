@@ -35,10 +35,6 @@ public struct PartitionSet: Sendable, BitwiseCopyable {
         words[index >> 6] &= ~(1 << UInt64(index & 63))
     }
 
-    /// Sets the membership of the 64 partitions from `64 * index` on, lowest bit first.
-    @inlinable
-    public mutating func setWord(_ word: UInt64, at index: Int) { words[index] = word }
-
     @inlinable
     public var isEmpty: Bool {
         for index in 0..<8 where words[index] != 0 { return false }

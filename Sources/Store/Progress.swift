@@ -91,7 +91,7 @@ struct AtomicPartitionSet: ~Copyable, @unchecked Sendable {
     @inline(__always)
     func load() -> PartitionSet {
         var set = PartitionSet()
-        for index in 0..<Self.count { unsafe set.setWord(words[index].load(ordering: .acquiring), at: index) }
+        for index in 0..<Self.count { unsafe set[word: index] = words[index].load(ordering: .acquiring) }
         return set
     }
 

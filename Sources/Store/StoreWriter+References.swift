@@ -101,10 +101,10 @@ extension StoreWriter {
         _ shape: inout ReferenceShape, first: (ModelKind, ID)? = nil, second: (ModelKind, ID)? = nil
     ) -> ApplyResult {
         guard text.count < Limits.referenceRecordBytesMax else { return .refused(.recordTooLarge) }
-        guard let slot = slot(of: shape.kind, shape.id) else { return .refused(.full) }
-        // Resolving others may make placeholders, which need `text`.
+        // Finding slots may make unknown models, and their records need `text`.
         swap(&text, &fields)
         defer { swap(&text, &fields) }
+        guard let slot = slot(of: shape.kind, shape.id) else { return .refused(.full) }
         guard resolve(first, into: &shape.first), resolve(second, into: &shape.second),
             let old = unsafe store[shape.kind].record(slot)
         else {
@@ -120,7 +120,7 @@ extension StoreWriter {
             positionScores: shape.positionScores ?? 0, positionTeams: shape.positionTeams ?? 0, jsonCount: 0,
             shownCount: UInt32(shape.shownCount), ownCount: UInt32(ownCount),
             nameOffset: UInt32(Fragments.idOffset + shape.id.count + Fragments.nameGap),
-            nameCount: UInt32(shape.name.count), escapedNameCount: UInt32(shape.escapedNameCount - 1),
+            nameCount: UInt32(shape.name.count), escapedNameCount: UInt32(shape.escapedNameCount),
             first: shape.first, second: shape.second, partition: UInt16(shape.partition.rawValue),
             idCount: UInt8(shape.id.count), sport: shape.sport, isKnown: true,
             hasPositionScores: shape.positionScores != nil, hasPositionTeams: shape.positionTeams != nil)

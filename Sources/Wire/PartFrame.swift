@@ -1,0 +1,242 @@
+// The part frame's body:
+//
+//   u8 flags                1: the global positions follow
+//   varint                  version of the global positions
+//   globals                 only with the flag: when the version is not that of the link's last part
+//   varint, varint          the node's lag, milliseconds; its load, thousandths
+//   varint, varint…         shown offsets, one for each partition of the query
+//   varint, stage…          u8 flags (1 known, 2 has a score position, 4 has a team position), the positions it has
+//                           (zigzag), hash (two fixed u64), three lengths (varint): id, name, json, and their bytes
+//   varint, event…          fixed i64 start, varint stage, hash, three lengths and their bytes
+//   varint                  how many of the events were asked for by id
+//   varint, varint…         events of all teams, indexes
+//   varint, varint…         where each team's run ends
+//   varint, team…           hash, three lengths and their bytes
+
+import Model
+public import Query
+import Render
+
+/// What a node says of itself with each answer.
+public struct NodeLoad: Sendable, Equatable {
+    public var lagMs: UInt32
+    /// CPU used for serving, thousandths of all its cores.
+    public var loadPermille: UInt32
+
+    public init(lagMs: UInt32 = 0, loadPermille: UInt32 = 0) {
+        self.lagMs = lagMs
+        self.loadPermille = loadPermille
+    }
+}
+
+/// The node's end of a link, as far as parts go: it knows which global positions the router has.
+public struct PartWriter: Sendable {
+    private var versionSent: UInt64?
+
+    public init() {}
+
+    /// An upper bound of the encoded frame.
+    public static func bytesMax(_ part: borrowing Part, shown: ShownPosition) -> Int {
+        let varint = FrameSize.varintMax
+        var bytes = FrameHeader.bytes + 1 + 10 * varint + FrameSize.globalsMax(shown.globals)
+        bytes += shown.offsets.count * varint
+        bytes += unsafe (part.teamEvents.count + part.teamEnds.count) * varint
+        for unsafe stage in unsafe part.stages {
+            bytes += unsafe 17 + 5 * varint + stage.id.count + stage.name.count + stage.json.count
+        }
+        for unsafe event in unsafe part.events {
+            bytes += unsafe 24 + 4 * varint + event.id.count + event.name.count + event.json.count
+        }
+        for unsafe team in unsafe part.teams {
+            bytes += unsafe 16 + 3 * varint + team.id.count + team.name.count + team.json.count
+        }
+        return bytes
+    }
+
+    public mutating func write(
+        _ part: borrowing Part, shown: ShownPosition, load: NodeLoad, request: UInt64, to writer: inout FrameWriter
+    ) {
+        let isNew = versionSent != shown.globalsVersion
+        versionSent = shown.globalsVersion
+        let part = unsafe copy part
+        writer.frame(.part, request: request) { writer in
+            writer.byte(isNew ? 1 : 0)
+            writer.varint(shown.globalsVersion)
+            if isNew { writer.globals(shown.globals) }
+            writer.varint(UInt64(load.lagMs))
+            writer.varint(UInt64(load.loadPermille))
+            writer.varint(shown.offsets.count)
+            for offset in shown.offsets { writer.offset(offset) }
+            unsafe writer.stages(part.stages)
+            unsafe writer.events(part.events)
+            writer.varint(unsafe part.requestedCount)
+            writer.indexes(unsafe part.teamEvents)
+            writer.indexes(unsafe part.teamEnds)
+            unsafe writer.teams(part.teams)
+        }
+    }
+}
+
+extension FrameWriter {
+    fileprivate mutating func stages(_ stages: [StageEntry]) {
+        varint(unsafe stages.count)
+        for unsafe stage in unsafe stages {
+            let known: UInt8 = unsafe stage.isKnown ? 1 : 0
+            let scores: UInt8 = unsafe stage.hasPositionScores ? 2 : 0
+            let teams: UInt8 = unsafe stage.hasPositionTeams ? 4 : 0
+            byte(known | scores | teams)
+            if scores != 0 { zigzag(unsafe stage.positionScores) }
+            if teams != 0 { zigzag(unsafe stage.positionTeams) }
+            hash(unsafe stage.hash)
+            unsafe texts(stage.id, stage.name, stage.json)
+        }
+    }
+
+    fileprivate mutating func events(_ events: [EventEntry]) {
+        varint(unsafe events.count)
+        for unsafe event in unsafe events {
+            fixed(unsafe event.start.milliseconds)
+            varint(Int(unsafe event.stage))
+            hash(unsafe event.hash)
+            unsafe texts(event.id, event.name, event.json)
+        }
+    }
+
+    fileprivate mutating func teams(_ teams: [TeamEntry]) {
+        varint(unsafe teams.count)
+        for unsafe team in unsafe teams {
+            hash(unsafe team.hash)
+            unsafe texts(team.id, team.name, team.json)
+        }
+    }
+
+    fileprivate mutating func indexes(_ indexes: [Int32]) {
+        varint(indexes.count)
+        for index in indexes { varint(Int(index)) }
+    }
+
+    private mutating func texts(_ id: ByteView, _ name: ByteView, _ json: ByteView) {
+        varint(unsafe id.count)
+        varint(unsafe name.count)
+        varint(unsafe json.count)
+        unsafe bytes(id)
+        unsafe bytes(name)
+        unsafe bytes(json)
+    }
+}
+
+/// The router's end of a link, as far as parts go: it remembers the last global positions the node sent.
+public struct PartReader: Sendable {
+    private var version: UInt64?
+    private var globals: GlobalPosition?
+
+    public init() {}
+
+    /// Replaces `part` and `shown` by the frame's. The part's views point into `body`, and every index in it is valid.
+    /// After an error the link is of no use.
+    @unsafe
+    public mutating func read(
+        _ body: UnsafeRawBufferPointer, into part: inout Part, shown: inout ShownPosition, load: inout NodeLoad
+    ) throws(WireError) {
+        var reader = unsafe FrameReader(body)
+        try readGlobals(&reader, into: &shown)
+        load.lagMs = UInt32(try reader.number(most: Int(UInt32.max)))
+        load.loadPermille = UInt32(try reader.number(most: Int(UInt32.max)))
+        shown.offsets.removeAll(keepingCapacity: true)
+        let offsets = try reader.number(most: min(Limits.partitionsMax, reader.left))
+        for _ in 0..<offsets { shown.offsets.append(try reader.offset()) }
+        unsafe part.removeAll()
+        try unsafe reader.stages(into: &part)
+        try unsafe reader.events(into: &part)
+        try unsafe reader.teamRuns(into: &part)
+        try unsafe reader.teams(into: &part)
+        try reader.end()
+    }
+
+    private mutating func readGlobals(
+        _ reader: inout FrameReader, into shown: inout ShownPosition
+    ) throws(WireError) {
+        let flags = try reader.byte()
+        guard flags <= 1 else { throw .malformed("part flags") }
+        let next = try reader.varint()
+        if flags == 1 {
+            globals = try reader.globals()
+            version = next
+        }
+        guard let globals, version == next else { throw .malformed("global positions never sent") }
+        shown.globals = globals
+        shown.globalsVersion = next
+    }
+}
+
+extension FrameReader {
+    fileprivate mutating func stages(into part: inout Part) throws(WireError) {
+        let count = try entryCount(bytesMin: 20)
+        unsafe part.stages.reserveCapacity(count)
+        for _ in 0..<count {
+            let flags = try byte()
+            guard flags < 8 else { throw .malformed("stage flags") }
+            let scores = flags & 2 == 0 ? nil : try zigzag()
+            let teams = flags & 4 == 0 ? nil : try zigzag()
+            let hash = try hash()
+            let texts = try unsafe texts()
+            unsafe part.stages.append(
+                StageEntry(
+                    isKnown: flags & 1 != 0, positionScores: scores, positionTeams: teams, hash: hash, id: texts.id,
+                    name: texts.name, json: texts.json))
+        }
+    }
+
+    fileprivate mutating func events(into part: inout Part) throws(WireError) {
+        let count = try entryCount(bytesMin: 28)
+        let stages = unsafe part.stages.count
+        unsafe part.events.reserveCapacity(count)
+        for _ in 0..<count {
+            let start = try timestamp()
+            let stage = try number(most: Int(Int32.max))
+            guard stage < stages else { throw .malformed("stage index") }
+            let hash = try hash()
+            let texts = try unsafe texts()
+            unsafe part.events.append(
+                EventEntry(
+                    start: start, stage: Int32(stage), hash: hash, id: texts.id, name: texts.name, json: texts.json))
+        }
+        unsafe part.requestedCount = try number(most: count)
+    }
+
+    fileprivate mutating func teamRuns(into part: inout Part) throws(WireError) {
+        let events = unsafe part.events.count
+        let count = try entryCount(bytesMin: 1)
+        for _ in 0..<count {
+            let index = try number(most: Int(Int32.max))
+            guard index < events else { throw .malformed("event index") }
+            unsafe part.teamEvents.append(Int32(index))
+        }
+        let teams = try number(most: min(Limits.requestTeamsMax, left))
+        var last = 0
+        for _ in 0..<teams {
+            let end = try number(most: count)
+            guard end >= last else { throw .malformed("team runs not rising") }
+            unsafe part.teamEnds.append(Int32(end))
+            last = end
+        }
+        guard last == count else { throw .malformed("team runs without a team") }
+    }
+
+    fileprivate mutating func teams(into part: inout Part) throws(WireError) {
+        let count = try entryCount(bytesMin: 19)
+        unsafe part.teams.reserveCapacity(count)
+        for _ in 0..<count {
+            let hash = try hash()
+            let texts = try unsafe texts()
+            unsafe part.teams.append(TeamEntry(hash: hash, id: texts.id, name: texts.name, json: texts.json))
+        }
+    }
+
+    private mutating func texts() throws(WireError) -> (id: ByteView, name: ByteView, json: ByteView) {
+        let idBytes = try number(most: ID.bytesMax)
+        let nameBytes = try number(most: left)
+        let jsonBytes = try number(most: left)
+        return unsafe (try view(idBytes), try view(nameBytes), try view(jsonBytes))
+    }
+}
