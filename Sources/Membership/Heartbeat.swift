@@ -35,7 +35,7 @@ public enum MemberState: UInt8, CaseIterable, Sendable {
 
 /// One run of a process: a restarted id is a new life.
 public struct Incarnation: Hashable, Sendable {
-    /// By the clock of its own machine, milliseconds since 1970.
+    /// By the clock of its own machine, milliseconds since 1970, not negative.
     public var startedMs: Int64
     /// Random, made at start.
     public var number: UInt64
@@ -79,7 +79,9 @@ public struct ClusterConfiguration: Hashable, Sendable {
     public init(partitions: Int, replicas: Replicas, topicNames: [String]) {
         // FNV-1a, with a byte behind each name that no name contains.
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for byte in topicNames.flatMap({ Array($0.utf8) + [0] }) { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        for name in topicNames {
+            for byte in Array(name.utf8) + [0] { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        }
         self.init(partitions: partitions, replicas: replicas, topics: hash)
     }
 

@@ -5,7 +5,7 @@
 // A new field means a new version. A member that meets a newer one refuses it by name, so an operator who upgrades
 // sees who is too old; nodes of both versions must be able to read the older one for the time of an upgrade.
 
-public import Model
+import Model
 import Placement
 
 /// Why a message of the control topic was refused. It changed nothing.
@@ -30,13 +30,13 @@ extension Heartbeat {
     public static let version: UInt8 = 1
     /// Fixed fields under 100 bytes, five texts of at most 260, and 512 holdings of at most 23.
     public static let bytesMax = 16 << 10
-    /// A log clock beyond this is no clock; it leaves room to add without overflow.
+    /// A time beyond this is no time; it leaves room to add without overflow.
     static let clockMsMax = Int64.max / 4
 
     public func encode() -> [UInt8] {
         var bytes: [UInt8] = [Self.version, kind.rawValue, state.rawValue]
         bytes.appendText(id)
-        bytes.appendSigned(incarnation.startedMs)
+        bytes.appendVarint(UInt64(incarnation.startedMs))
         bytes.appendVarint(incarnation.number)
         for address in [link, management, http] { bytes.appendAddress(address) }
         bytes.appendVarint(UInt64(weight))
@@ -78,7 +78,8 @@ private struct HeartbeatReader {
         guard let kind = MemberKind(rawValue: try byte("kind")) else { throw .malformed(field: "kind") }
         guard let state = MemberState(rawValue: try byte("state")) else { throw .malformed(field: "state") }
         guard let id = try id("id") else { throw .malformed(field: "id") }
-        let incarnation = Incarnation(startedMs: try signed("started"), number: try varint("incarnation"))
+        let started = try number("started", 0...Int(Heartbeat.clockMsMax))
+        let incarnation = Incarnation(startedMs: Int64(started), number: try varint("incarnation"))
         let link = try address("link")
         let management = try address("management")
         let http = try address("http")

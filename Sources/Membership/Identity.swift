@@ -16,6 +16,15 @@ public enum IdentityVerdict: Hashable, Sendable {
 }
 
 extension MembershipView {
+    /// The incarnation with which a process starts, given its clock and a random number: younger than the life it
+    /// follows even where the clock was set back meanwhile.
+    public func incarnation(starting id: ID, nowMs: Int64, number: UInt64) -> Incarnation {
+        guard let former = member(id)?.heartbeat.incarnation else {
+            return Incarnation(startedMs: nowMs, number: number)
+        }
+        return Incarnation(startedMs: max(nowMs, former.startedMs + 1), number: number)
+    }
+
     /// For a process that starts: `logEnd` is the control topic's end when it began. A record of another life at or
     /// beyond it was written since, so that life goes on.
     public func verdict(onStarting id: ID, _ incarnation: Incarnation, logEnd: Offset) -> IdentityVerdict {

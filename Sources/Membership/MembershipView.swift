@@ -4,7 +4,7 @@
 //
 // The log's clock. A member is silent, and later gone, when others have written for so long that it should have
 // written too. So age is measured by a clock that only records advance: a member's record moves it on by the time that
-// passed, by that member's own timestamps, since its record before, and by at most `Timeouts.stepMax`. From that follow:
+// passed, by that member's own timestamps, since its record before, and by at most `stepMaxMs`. From that follow:
 // - clocks of different machines are never compared, so a wrong one declares nobody dead;
 // - while Kafka is away the clock stands, and when it is back no member looks old because of it;
 // - a member that alone is left still moves the clock, and so finds the others gone.
@@ -82,7 +82,8 @@ public struct MembershipView: Sendable, Equatable {
     ) throws(HeartbeatError) -> [MembershipChange] {
         if let position, offset < position { throw .readBefore }
         position = Offset(offset.rawValue + 1)
-        guard let id = ID((key ?? []).span) else { throw .malformedKey }
+        let keyBytes = key ?? []
+        guard let id = ID(keyBytes.span) else { throw .malformedKey }
         guard let value else { return leave(id, offset: offset) }
         let heartbeat = try Heartbeat.decode(value)
         guard heartbeat.id == id else { throw .wrongKey }
