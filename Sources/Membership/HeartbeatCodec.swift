@@ -42,7 +42,10 @@ extension Heartbeat {
         bytes.appendVarint(UInt64(weight))
         if let zone { bytes.appendText(zone) } else { bytes.append(0) }
         bytes.appendVarint(UInt64(configuration.partitions))
-        if case .count(let count) = configuration.replicas { bytes.appendVarint(UInt64(count)) } else { bytes.append(0) }
+        switch configuration.replicas {
+        case .count(let count): bytes.appendVarint(UInt64(count))
+        case .all: bytes.append(0)
+        }
         bytes.appendVarint(configuration.topics)
         bytes.appendVarint(UInt64(servingLoad))
         bytes.appendSigned(generationSeen.rawValue)

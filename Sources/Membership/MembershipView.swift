@@ -95,7 +95,9 @@ public struct MembershipView: Sendable, Equatable {
         byID[id] = Member(
             heartbeat: heartbeat, offset: offset, timestampMs: timestampMs, readAtMs: clockMs, isSilent: false)
         // Nobody can have seen a generation above its own record; such a one is a mistake and not taken over.
-        if heartbeat.generationSeen.rawValue < offset.rawValue { generation = max(generation, heartbeat.generationSeen) }
+        if heartbeat.generationSeen.rawValue < offset.rawValue {
+            generation = max(generation, heartbeat.generationSeen)
+        }
         let changes = changes(of: heartbeat, known: known) + agedMembers()
         if changes.contains(where: \.isTopology) { generation = Generation(offset.rawValue) }
         return changes

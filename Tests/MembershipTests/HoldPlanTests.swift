@@ -46,7 +46,8 @@ struct HoldPlanTests {
             dropLate: [0, 1]),
         Case(
             note: "ready, but only warming",
-            others: [makeNode("b", state: .warming, ready: [0, 1]), makeNode("c", ready: [0])], drop: [], dropLate: [0]),
+            others: [makeNode("b", state: .warming, ready: [0, 1]), makeNode("c", ready: [0])], drop: [],
+            dropLate: [0]),
         Case(
             note: "a router has not seen it",
             others: [makeNode("b", ready: [0, 1]), makeNode("c", ready: [0, 1]), makeRouter("r", seen: 1)], drop: [],

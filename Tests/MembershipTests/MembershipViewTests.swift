@@ -22,7 +22,8 @@ struct MembershipViewTests {
         Step(heartbeat: makeNode("a", ready: [1]), changes: [.readiness(a)], generation: 0),
         Step(heartbeat: makeNode("a", weight: 2), changes: [.altered(a), .readiness(a)], generation: 3),
         Step(heartbeat: makeNode("b"), changes: [.joined(b)], generation: 4),
-        Step(heartbeat: makeNode("a", life: 2, state: .warming), changes: [.restarted(a), .readiness(a)], generation: 5),
+        Step(
+            heartbeat: makeNode("a", life: 2, state: .warming), changes: [.restarted(a), .readiness(a)], generation: 5),
         Step(heartbeat: makeNode("a", life: 2, state: .serving), changes: [.readiness(a)], generation: 5),
         Step(heartbeat: makeNode("a", life: 2, state: .draining), changes: [.altered(a), .readiness(a)], generation: 7),
     ]

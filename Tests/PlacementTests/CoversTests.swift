@@ -9,7 +9,8 @@ struct CoversTests {
     }
 
     static func covers(_ count: Int, partitions: Int, replicas: Replicas) -> Covers {
-        let placement = Placement.place(members: makeMembers(count, seed: 1), partitions: partitions, replicas: replicas)
+        let members = makeMembers(count, seed: 1)
+        let placement = Placement.place(members: members, partitions: partitions, replicas: replicas)
         return Covers(holders: holders(placement), partitions: partitions, seed: 7)
     }
 
@@ -59,8 +60,8 @@ struct CoversTests {
     @Test func aPartitionWithoutHolderIsMissingAndTheRestCovered() {
         var held = PartitionSet(below: 12)
         held.remove(PartitionID(5))
-        let covers = Covers(
-            holders: makeMembers(2, seed: 1).map { ReadyHolder(node: $0.id, partitions: held) }, partitions: 12, seed: 1)
+        let holders = makeMembers(2, seed: 1).map { ReadyHolder(node: $0.id, partitions: held) }
+        let covers = Covers(holders: holders, partitions: 12, seed: 1)
         #expect(covers.missing.partitions == [PartitionID(5)])
         Self.check(covers.cover(turn: 3), of: covers, wanted: held, "missing")
         let nobody = Covers(holders: [], partitions: 12, seed: 1)

@@ -30,7 +30,8 @@ struct PlacementTests {
                 #expect(Set(used).count == placement.replicas, note)
             }
             for member in members {
-                #expect(placement.partitions(of: member.id).contains(PartitionID(partition)) == holders.contains(member.id))
+                let isHeld = placement.partitions(of: member.id).contains(PartitionID(partition))
+                #expect(isHeld == holders.contains(member.id), note)
             }
         }
         let shuffled = members.shuffled(using: &random)
