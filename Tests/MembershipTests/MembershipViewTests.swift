@@ -151,6 +151,35 @@ struct MembershipViewTests {
         #expect(view.generation == Generation(0))
     }
 
+    /// Compaction keeps the last record of one long gone; the next live one's clock tells how long.
+    @Test func inACompactedLogTheDeadAreGoneAtOnce() throws {
+        var log = ClusterLog()
+        log.append(makeNode("a"))
+        var live = makeNode("b")
+        live.clockMs = 60_001
+        live.generationSeen = Generation(0)
+        log.append(live, afterMs: 7 * 86_400_000)
+        var view = MembershipView()
+        #expect(try view.apply(log.entries[0]) == [.joined(Self.a)])
+        #expect(try view.apply(log.entries[1]) == [.joined(Self.b), .expired(Self.a)])
+    }
+
+    @Test func aLateReaderTakesTheGenerationOver() throws {
+        var log = ClusterLog()
+        for _ in 0..<9 { log.append(makeNode("a")) }
+        log.append(makeRouter("r", seen: 8))
+        log.append(makeRouter("r", seen: 9))
+        var view = MembershipView()
+        for entry in log.entries.suffix(1) { try view.apply(entry) }
+        #expect(view.generation == Generation(10))
+        var early = MembershipView()
+        for entry in log.entries { try early.apply(entry) }
+        #expect(early.generation == Generation(9))
+        log.append(makeRouter("r", seen: 10))
+        try early.apply(log.last)
+        #expect(early.generation == Generation(10))
+    }
+
     @Test func disagreeingConfigurationsAreNamed() throws {
         var log = ClusterLog()
         var view = MembershipView()
