@@ -31,8 +31,8 @@ struct PlacementTable {
 
     @Test(.enabled(if: ProcessInfo.processInfo.environment["FAVORITES_PLACEMENT_TABLE"] != nil))
     func table() {
-        print("| P | R | N | cover ring/groups/zones | max÷mean | join mean | join max | leave mean | leave max |")
-        print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+        print("| P | R | N | cover ring/groups/zones | max÷mean | moved, mean | moved, max |")
+        print("| --- | --- | --- | --- | --- | --- | --- |")
         for partitions in [12, 48, 128, 512] {
             for replicas in [2, 3] {
                 for count in [3, 4, 5, 6, 8, 12, 16, 24, 32] {
@@ -44,13 +44,12 @@ struct PlacementTable {
 
     static func row(_ partitions: Int, _ replicas: Int, _ count: Int) -> String {
         var cells = ["\(partitions)", "\(replicas)", "\(count)"]
-        var columns = [[String]](repeating: [], count: 6)
+        var columns = [[String]](repeating: [], count: 4)
         let unit = Double(partitions * replicas) / Double(count)
         for candidate in Candidate.allCases {
             var covers: [Double] = []
             var balances: [Double] = []
             var joins: [Double] = []
-            var leaves: [Double] = []
             for seed in seeds {
                 let members = makeMembers(count, seed: seed)
                 let fewer = Array(members.dropLast())
@@ -59,9 +58,8 @@ struct PlacementTable {
                 covers.append(Double(seed < 3 ? large.coverSize : large.greedyCoverSize))
                 balances.append(large.maxOverMean)
                 joins.append(Double(PlacementMeasures.moved(from: small, to: large)) / unit)
-                leaves.append(Double(PlacementMeasures.moved(from: large, to: small)) / unit)
             }
-            let figures = [mean(covers), mean(balances), mean(joins), joins.max() ?? 0, mean(leaves), leaves.max() ?? 0]
+            let figures = [mean(covers), mean(balances), mean(joins), joins.max() ?? 0]
             for (index, figure) in figures.enumerated() {
                 columns[index].append(String(format: index == 0 ? "%.1f" : "%.2f", figure))
             }
