@@ -1,0 +1,92 @@
+import Model
+import Query
+import Testing
+
+@testable import FanOut
+
+@Suite struct ShownMemoryTests {
+    private func globals(_ offset: Int64, partitions: Int = 1) -> GlobalPosition {
+        var globals = GlobalPosition(partitionCounts: [partitions, 0, 0, 0, 0])
+        globals.set(Offset(offset), at: 0)
+        return globals
+    }
+
+    private func needs(_ memory: ShownMemory, _ partitions: PartitionSet) -> PositionNeeds {
+        var needs = PositionNeeds()
+        var view = ShownGlobals()
+        memory.fill(&needs, for: partitions, view: &view)
+        return needs
+    }
+
+    @Test func nothingIsNeededBeforeAnythingIsShown() {
+        #expect(needs(ShownMemory(), set(1, 2)) == PositionNeeds())
+    }
+
+    @Test func theHighestIsKept() {
+        let memory = ShownMemory()
+        var view = ShownGlobals()
+        let first = ShownPosition(offsets: [Offset(5), Offset(9)], globals: globals(3), globalsVersion: 1)
+        memory.raise(set(1, 4), shown: first, view: &view)
+        let second = ShownPosition(offsets: [Offset(7), Offset(2)], globals: globals(2), globalsVersion: 2)
+        memory.raise(set(1, 4), shown: second, view: &view)
+        #expect(
+            needs(memory, set(0, 1, 4))
+                == PositionNeeds(offsets: [Offset(0), Offset(7), Offset(9)], globals: globals(3)))
+        #expect(needs(memory, set(0)).offsets == [])
+    }
+
+    @Test func anotherLoopSeesItAndAResetLowersIt() {
+        let memory = ShownMemory()
+        var one = ShownGlobals()
+        var other = ShownGlobals()
+        var needs = PositionNeeds()
+        memory.fill(&needs, for: set(1), view: &other)
+        memory.raise(
+            set(1), shown: ShownPosition(offsets: [Offset(5)], globals: globals(3), globalsVersion: 1), view: &one)
+        memory.fill(&needs, for: set(1), view: &other)
+        #expect(needs == PositionNeeds(offsets: [Offset(5)], globals: globals(3)))
+        memory.lower(PartitionID(1), to: Offset(8))
+        memory.lower(.participant, PartitionID(0), to: Offset(8))
+        memory.fill(&needs, for: set(1), view: &other)
+        #expect(needs == PositionNeeds(offsets: [Offset(5)], globals: globals(3)))
+        memory.lower(PartitionID(1), to: Offset(2))
+        memory.lower(.participant, PartitionID(0), to: Offset(1))
+        memory.lower(.participant, PartitionID(77), to: Offset(1))
+        memory.fill(&needs, for: set(1), view: &other)
+        #expect(needs == PositionNeeds(offsets: [Offset(2)], globals: globals(1)))
+    }
+
+    /// A node that sees a topic with another number of partitions says nothing comparable.
+    @Test func anotherShapeIsLeftOut() {
+        let memory = ShownMemory()
+        var view = ShownGlobals()
+        for (offset, partitions) in [(3, 1), (9, 2)] {
+            let shown = ShownPosition(
+                offsets: [], globals: globals(Int64(offset), partitions: partitions), globalsVersion: 1)
+            memory.raise(set(), shown: shown, view: &view)
+        }
+        #expect(needs(memory, set()).globals == globals(3))
+    }
+
+    @Test func loopsRaiseTogether() async {
+        let memory = ShownMemory()
+        await withTaskGroup(of: Void.self) { group in
+            for loop in 0..<4 {
+                group.addTask {
+                    var view = ShownGlobals()
+                    for step in 0..<2000 {
+                        let offset = Int64(step * 4 + loop)
+                        let shown = ShownPosition(
+                            offsets: [Offset(offset)], globals: self.globals(offset), globalsVersion: UInt64(step))
+                        memory.raise(set(3), shown: shown, view: &view)
+                        var needs = PositionNeeds()
+                        memory.fill(&needs, for: set(3), view: &view)
+                        precondition(offset == 0 || needs.offsets[0].rawValue >= offset)
+                        precondition(needs.globals!.offsets[0].rawValue >= offset)
+                    }
+                }
+            }
+        }
+        #expect(needs(memory, set(3)) == PositionNeeds(offsets: [Offset(7999)], globals: globals(7999)))
+    }
+}
