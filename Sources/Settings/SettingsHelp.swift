@@ -63,7 +63,9 @@ public enum SettingsHelp {
             : defaults.map { "\($0.command.rawValue): `\($0.text)`" }.joined(separator: ", ")
         let cells = [
             "`\(setting.key)`", "`\(setting.flag)`, `\(setting.variable)`", shown,
-            setting.type.allowed, setting.commands.map(\.rawValue).joined(separator: ", "), setting.description,
+            setting.type.allowed,
+            setting.commands == ServiceCommand.allCases
+                ? "all" : setting.commands.map(\.rawValue).joined(separator: ", "), setting.description,
         ]
         return "| " + cells.map { $0.split(separator: "|").joined(separator: "\\|") }.joined(separator: " | ") + " |"
     }

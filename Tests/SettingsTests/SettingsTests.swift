@@ -274,7 +274,34 @@ struct DocumentTests {
         #expect(try String(contentsOf: Self.path, encoding: .utf8) == text, "run make docs")
     }
 
-    @Test(arguments: ServiceCommand.allCases)
+    struct Tool: ParsableCommand {
+        @Argument var folder: String
+        @OptionGroup var kafka: KafkaOptions
+    }
+
+    @Test func toolsTakeKafkasSettingsBesideTheirOwn() throws {
+        let arguments = ["--kafka-brokers", "a:1", "folder", "--kafka-client", "a=b", "--kafka-topics-stages=s"]
+        let tool = try #require(try Tool.parseAsRoot(arguments) as? Tool)
+        #expect(tool.folder == "folder")
+        let settings = try tool.kafka.resolve(environment: ["FAVORITES_KAFKA_TOPICS_EVENTS": "e"])
+        #expect(settings.brokers == ["a:1"])
+        #expect(settings.clientOptions.values == ["a": "b"])
+        #expect(ModelKind.allCases.map { settings.topics[$0] }.prefix(3) == ["e", "favorites-api-participants", "s"])
+        #expect(throws: CommandError("kafka.topics.stages: s is the topic of kafka.topics.events already")) {
+            try tool.kafka.resolve(environment: ["FAVORITES_KAFKA_TOPICS_EVENTS": "s"])
+        }
+    }
+
+    /// Each of the table's settings of a tool is declared.
+    @Test func toolsDeclareEverySettingOfTheirs() {
+        let help = Tool.helpMessage(columns: 200)
+        for setting in SettingsTable.settings(of: .tool) {
+            #expect(help.contains("  \(setting.flag) <\(setting.type.placeholder)>"), "\(setting.key)")
+            #expect(help.contains(setting.defaultText))
+        }
+    }
+
+    @Test(arguments: ServiceCommand.services)
     func helpNamesEverySettingAndItsDefault(command: ServiceCommand) {
         let help = SettingsHelp.text(for: command)
         for setting in SettingsTable.settings(of: command) {
