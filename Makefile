@@ -26,7 +26,7 @@ fix: ## Formats everything
 	swift format --in-place --parallel --recursive Package.swift Sources Tests
 
 docs: ## Makes docs/CONFIGURATION.md from the table of settings
-	FAVORITES_TEST_UPDATE_DOCS=1 swift test --filter SettingsTests.DocumentTests
+	FAVORITES_TEST_UPDATE_DOCS=1 swift test --disable-xctest --filter SettingsTests.DocumentTests
 
 fuzz: deps ## Each fuzz target for FUZZ_SECONDS (60)
 	@for target in $$(Fuzz/run.sh list); do Fuzz/run.sh $$target $(FUZZ_SECONDS) || exit 1; done

@@ -4,7 +4,8 @@
 import FoundationEssentials
 import Model
 
-/// The values of one command, checked. `NodeSettings`, `RouterSettings` and `ServeSettings` are made of it.
+/// The values of one command, checked. `NodeSettings`, `RouterSettings`, `ServeSettings` and, for tools, `KafkaSettings`
+/// are made of it.
 public struct ResolvedSettings: Sendable {
     public let command: ServiceCommand
     private let values: [String: SettingValue]
@@ -82,7 +83,10 @@ public struct ResolvedSettings: Sendable {
 
     /// What must hold between settings.
     private func relationProblems() -> [String] {
-        var problems: [String] = []
+        var problems = repeated(SettingsTable.all.map(\.key).filter { $0.hasPrefix("kafka.topics.") }, "topic") { _ in
+            false
+        }
+        guard command != .tool else { return problems }
         if duration("cluster.silent-after") < duration("cluster.heartbeat") * 2 {
             problems.append("cluster.silent-after: must be at least twice cluster.heartbeat")
         }
@@ -93,9 +97,6 @@ public struct ResolvedSettings: Sendable {
             problems.append("advertised.host: needed where host is \(text("host") ?? ""): give the address others use")
         }
         problems += repeated(["link.port", "management.port", "http.port"], "port") { $0 == "0" }
-        problems += repeated(SettingsTable.all.map(\.key).filter { $0.hasPrefix("kafka.topics.") }, "topic") { _ in
-            false
-        }
         return problems
     }
 

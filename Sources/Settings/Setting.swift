@@ -1,8 +1,12 @@
 // One row of the table of settings. Parsing, defaults, --help and docs/CONFIGURATION.md all come from it.
 
-/// The commands that run a service and take settings.
+/// The commands that take settings.
 public enum ServiceCommand: String, CaseIterable, Sendable {
     case node, router, serve
+    /// `topics`, `publish`, `simulate`: Kafka's settings alone, by `KafkaOptions`.
+    case tool
+
+    static let services: [ServiceCommand] = [.node, .router, .serve]
 }
 
 struct Setting: Sendable {
@@ -18,7 +22,7 @@ struct Setting: Sendable {
 
     init(
         _ key: String, _ type: SettingType, _ defaultText: String, defaults: [ServiceCommand: String] = [:],
-        for commands: [ServiceCommand] = ServiceCommand.allCases, _ description: String
+        for commands: [ServiceCommand] = ServiceCommand.services, _ description: String
     ) {
         self.key = key
         self.type = type

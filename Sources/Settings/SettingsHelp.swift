@@ -10,11 +10,24 @@ public enum SettingsHelp {
         ]
         for setting in SettingsTable.settings(of: command) {
             lines.append("  \(setting.flag) <\(setting.type.placeholder)>")
-            lines.append("        \(setting.description)\(shownDefault(setting.defaultText(for: command)))")
+            lines += wrapped(setting.description + shownDefault(setting.defaultText(for: command)))
         }
         lines.append("  \(SettingsTable.clientFlag) <option=value>")
-        lines.append("        An option of librdkafka, as in fetch.wait.max.ms=5; any number of times.")
+        lines += wrapped("An option of librdkafka, as in fetch.wait.max.ms=5; any number of times.")
         return lines.joined(separator: "\n")
+    }
+
+    /// Lines of at most 80 columns, indented under their flag; ArgumentParser would wrap them to the margin.
+    private static func wrapped(_ text: String) -> [String] {
+        var lines: [String] = []
+        for word in text.split(separator: " ") {
+            if let line = lines.last, line.count + 1 + word.count <= 80 {
+                lines[lines.count - 1] = line + " " + word
+            } else {
+                lines.append("        " + word)
+            }
+        }
+        return lines
     }
 
     private static func shownDefault(_ text: String) -> String { text.isEmpty ? "" : " (default: \(text))" }
@@ -50,7 +63,9 @@ public enum SettingsHelp {
             : defaults.map { "\($0.command.rawValue): `\($0.text)`" }.joined(separator: ", ")
         let cells = [
             "`\(setting.key)`", "`\(setting.flag)`, `\(setting.variable)`", shown,
-            setting.type.allowed, setting.commands.map(\.rawValue).joined(separator: ", "), setting.description,
+            setting.type.allowed,
+            setting.commands == ServiceCommand.allCases
+                ? "all" : setting.commands.map(\.rawValue).joined(separator: ", "), setting.description,
         ]
         return "| " + cells.map { $0.split(separator: "|").joined(separator: "\\|") }.joined(separator: " | ") + " |"
     }

@@ -16,7 +16,7 @@ struct SettingsSource {
     /// Nil where this source does not name the key.
     func text(_ key: String) throws -> String? {
         guard keys.contains(key) else { return nil }
-        let absolute = AbsoluteConfigKey(key.split(separator: ".").map(String.init))
+        let absolute = Self.absoluteKey(key)
         if let text = try? snapshot.value(forKey: absolute, type: .string).value, case .string(let text) = text.content
         {
             return text
@@ -25,6 +25,11 @@ struct SettingsSource {
             return texts.joined(separator: ",")
         }
         return nil
+    }
+
+    /// Empty parts are kept, so that two keys never become one.
+    private static func absoluteKey(_ key: String) -> AbsoluteConfigKey {
+        AbsoluteConfigKey(key.split(separator: ".", omittingEmptySubsequences: false).map(String.init))
     }
 }
 
@@ -44,7 +49,7 @@ extension SettingsSource {
         var problems: [String] = []
         var rest = arguments[...]
         while let argument = rest.popFirst() {
-            guard argument.hasPrefix("--") else {
+            guard argument.hasPrefix("-") else {
                 problems.append("\(argument): not expected here; settings are flags, as in --host 127.0.0.1")
                 continue
             }
@@ -68,18 +73,17 @@ extension SettingsSource {
                 problems.append("\(name): takes option=value, as in \(name) fetch.wait.max.ms=5")
             }
         }
-        let provider = InMemoryProvider(
-            values: Dictionary(
-                uniqueKeysWithValues: values.map { key, value in
-                    (
-                        AbsoluteConfigKey(key.split(separator: ".").map(String.init)),
-                        ConfigValue(.string(value), isSecret: false)
-                    )
-                }))
         return SourceReading(
-            source: SettingsSource(snapshot: provider.snapshot(), keys: Set(values.keys)) { key in
+            source: SettingsSource(snapshot: snapshot(of: values), keys: Set(values.keys)) { key in
                 key.hasPrefix(SettingsTable.clientPrefix) ? SettingsTable.clientFlag : SettingSpelling.flag(key)
             }, problems: problems)
+    }
+
+    private static func snapshot(of values: [String: String]) -> any ConfigSnapshot {
+        let pairs = values.map { key, value in
+            (absoluteKey(key), ConfigValue(.string(value), isSecret: true))
+        }
+        return InMemoryProvider(values: Dictionary(uniqueKeysWithValues: pairs)).snapshot()
     }
 
     private static func unknownFlag(

@@ -18,17 +18,37 @@ enum SettingsTable {
 
     static let all: [Setting] = kafka + member + cluster + http + contract + node
 
+    /// Traps on a key that is not in the table.
+    static func setting(_ key: String) -> Setting {
+        guard let setting = all.first(where: { $0.key == key }) else { preconditionFailure("no setting \(key)") }
+        return setting
+    }
+
     static func settings(of command: ServiceCommand) -> [Setting] { all.filter { $0.commands.contains(command) } }
 
     private static let kafka: [Setting] = [
-        Setting("kafka.brokers", .addresses, "127.0.0.1:9092", "Kafka's bootstrap addresses."),
-        Setting("kafka.topics.events", .topic, "favorites-api-events", "Topic of the events; it is sharded."),
-        Setting("kafka.topics.participants", .topic, "favorites-api-participants", "Topic of the participants."),
-        Setting("kafka.topics.stages", .topic, "favorites-api-stages", "Topic of the stages."),
-        Setting("kafka.topics.seasons", .topic, "favorites-api-seasons", "Topic of the seasons."),
-        Setting("kafka.topics.regions", .topic, "favorites-api-regions", "Topic of the regions."),
-        Setting("kafka.topics.categories", .topic, "favorites-api-categories", "Topic of the categories."),
-        Setting("kafka.topics.cluster", .topic, "favorites-cluster", "Control topic of the cluster; one partition."),
+        Setting(
+            "kafka.brokers", .addresses, "127.0.0.1:9092", for: ServiceCommand.allCases, "Kafka's bootstrap addresses."),
+        Setting(
+            "kafka.topics.events", .topic, "favorites-api-events", for: ServiceCommand.allCases,
+            "Topic of the events; it is sharded."),
+        Setting(
+            "kafka.topics.participants", .topic, "favorites-api-participants", for: ServiceCommand.allCases,
+            "Topic of the participants."),
+        Setting(
+            "kafka.topics.stages", .topic, "favorites-api-stages", for: ServiceCommand.allCases, "Topic of the stages."),
+        Setting(
+            "kafka.topics.seasons", .topic, "favorites-api-seasons", for: ServiceCommand.allCases,
+            "Topic of the seasons."),
+        Setting(
+            "kafka.topics.regions", .topic, "favorites-api-regions", for: ServiceCommand.allCases,
+            "Topic of the regions."),
+        Setting(
+            "kafka.topics.categories", .topic, "favorites-api-categories", for: ServiceCommand.allCases,
+            "Topic of the categories."),
+        Setting(
+            "kafka.topics.cluster", .topic, "favorites-cluster", for: ServiceCommand.allCases,
+            "Control topic of the cluster; one partition."),
     ]
 
     private static let member: [Setting] = [
