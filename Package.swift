@@ -37,6 +37,7 @@ var targets: [Target] = [
     .target(name: "HTTP1"),
     .target(name: "Ingest", dependencies: ["Model", "Decode", "Store", "Telemetry"]),
     .target(name: "TestSupport", dependencies: ["Model"], path: "Tests/TestSupport"),
+    .testTarget(name: "TestSupportTests", dependencies: ["Model", "TestSupport"]),
     .testTarget(name: "ModelTests", dependencies: ["Model", "TestSupport"]),
     .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"]),
     .testTarget(name: "DecodeTests", dependencies: ["Decode", "TestSupport"]),
