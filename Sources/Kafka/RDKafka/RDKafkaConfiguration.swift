@@ -29,6 +29,7 @@ enum RDKafkaRole {
                 ("message.timeout.ms", "\(deliveryTimeoutMs)"),
                 ("linger.ms", "20"),
                 ("compression.codec", "lz4"),
+                ("reconnect.backoff.max.ms", "1000"),
                 // A message over Kafka's usual 1 MiB is the broker's to refuse, not ours.
                 ("message.max.bytes", "2097152"),
                 ("log.connection.close", "false"),
