@@ -87,6 +87,8 @@ if Context.environment["FAVORITES_CORE_ONLY"] == nil {
         .target(name: "CZlib", linkerSettings: [.linkedLibrary("z")]),
         .target(name: "Settings", dependencies: ["Model", argumentParser, configuration, logging]),
         .target(name: "Kafka", dependencies: ["Model", "CRDKafka", "Telemetry", logging]),
+        .target(
+            name: "Cluster", dependencies: ["Model", "Kafka", "Membership", "Placement", "Telemetry", logging]),
         .target(name: "HTTPServer", dependencies: ["HTTP1", "Query", "Telemetry", logging] + nio),
         .target(name: "Link", dependencies: ["Model", "Query", "Wire", "FanOut", "Telemetry", logging] + nio),
         .target(name: "Offer", dependencies: ["Model", "CZlib"]),
