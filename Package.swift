@@ -95,21 +95,21 @@ if Context.environment["FAVORITES_CORE_ONLY"] == nil {
         .target(
             name: "Node",
             dependencies: [
-                "Model", "Decode", "Store", "Selection", "Query", "Wire", "Placement", "Membership", "Ingest", "Kafka",
-                "Link", "HTTPServer", "HTTP1", "Settings", "Telemetry", lifecycle, logging,
+                "Model", "Store", "Selection", "Query", "Membership", "Placement", "Ingest", "Kafka", "Cluster", "Link",
+                "Settings", "Telemetry", logging,
             ] + nio),
         .target(
             name: "Router",
             dependencies: [
-                "Model", "Query", "Wire", "Placement", "Membership", "FanOut", "Kafka", "Link", "HTTPServer", "HTTP1",
-                "Settings", "Telemetry", lifecycle, logging,
+                "Model", "Query", "Placement", "Membership", "FanOut", "Cluster", "Link", "HTTPServer", "HTTP1",
+                "Settings", "Telemetry", logging,
             ] + nio),
         .executableTarget(
             name: "favorites",
             dependencies: [
-                "Node", "Router", "Settings", "Kafka", "Offer", "Model", "Placement", argumentParser, lifecycle,
-                logging,
-            ]),
+                "Node", "Router", "Cluster", "Settings", "Kafka", "Offer", "Model", "Query", "Store", "Membership", "Placement", "HTTPServer", "HTTP1",
+                "Link", "Telemetry", argumentParser, lifecycle, logging,
+            ] + nio),
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "TestSupport"]),
         .testTarget(name: "KafkaTests", dependencies: ["Kafka", "Model", "TestSupport", logging]),
         .testTarget(name: "HTTPServerTests", dependencies: ["HTTPServer", "TestSupport", nioEmbedded] + nio),

@@ -77,6 +77,9 @@ public final class Ingest {
         dropSlice()
     }
 
+    /// Rises with every step of a partition's life, so that the owner tells others at once.
+    public private(set) var progressMarks = 0
+
     // MARK: - A batch
 
     private func pollBatch(clock: () -> UInt64, timeoutMs: Int) {
@@ -200,6 +203,7 @@ public final class Ingest {
     // MARK: - Actions
 
     private func perform(_ actions: [PartitionLife.Action]) {
+        progressMarks += actions.count
         for action in actions {
             switch action {
             case .start(let partition, let offset):

@@ -25,7 +25,8 @@ struct MembershipViewTests {
         Step(
             heartbeat: makeNode("a", life: 2, state: .warming), changes: [.restarted(a), .readiness(a)], generation: 5),
         Step(heartbeat: makeNode("a", life: 2, state: .serving), changes: [.readiness(a)], generation: 5),
-        Step(heartbeat: makeNode("a", life: 2, state: .draining), changes: [.altered(a), .readiness(a)], generation: 7),
+        Step(
+            heartbeat: makeNode("a", life: 2, state: .draining), changes: [.altered(a), .readiness(a)], generation: 7),
     ]
 
     @Test func joinAlterRestartDrain() throws {

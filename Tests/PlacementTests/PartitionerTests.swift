@@ -4,14 +4,16 @@ import Testing
 
 struct PartitionerTests {
     /// The values of Kafka's own `UtilsTest.testMurmur2`.
-    @Test(arguments: [
+    static let golden: [(String, Int32)] = [
         ("21", -973_932_308),
         ("foobar", -790_332_482),
         ("a-little-bit-long-string", -985_981_536),
         ("a-little-bit-longer-string", -1_486_304_829),
         ("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58_897_971),
         ("abc", 479_470_107),
-    ] as [(String, Int32)])
+    ]
+
+    @Test(arguments: golden)
     func murmur2IsKafkas(key: String, hash: Int32) {
         let bytes = Array(key.utf8)
         #expect(Partitioner.murmur2(bytes.span) == hash)
