@@ -20,6 +20,10 @@ public final class KafkaRecordSource: RecordSource {
         consumer.bounds(of: partition.kind.topic, partition.partition)
     }
 
+    public func lastKnownEnd(of partition: TopicPartition) -> Offset? {
+        consumer.lastKnownEnd(of: partition.kind.topic, partition.partition)
+    }
+
     public func start(_ partition: TopicPartition, at offset: Offset) {
         consumer.start(partition.kind.topic, partition.partition, at: offset)
     }

@@ -10,7 +10,7 @@ import Foundation
 public import Ingest
 public import Kafka
 public import Logging
-public import Membership
+import Membership
 public import Model
 public import Store
 import Synchronization

@@ -109,6 +109,16 @@ public final class KafkaConsumer {
         }
     }
 
+    /// The end of a log that is being read, as the last answer to a fetch told it. Asks nobody.
+    public func lastKnownEnd(of topic: Int, _ partition: PartitionID) -> Offset? {
+        var low: Int64 = 0
+        var high: Int64 = 0
+        let error = unsafe rd_kafka_get_watermark_offsets(
+            client.handle, topics[topic], partition.rawValue, &low, &high)
+        // Negative while nothing was fetched yet.
+        return error == RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0 ? Offset(high) : nil
+    }
+
     /// Begins reading at `offset`. A partition that is being read begins anew. May be called while records are being
     /// handed over.
     public func start(_ topic: Int, _ partition: PartitionID, at offset: Offset) {
