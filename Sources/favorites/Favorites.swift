@@ -25,7 +25,11 @@ struct Favorites: AsyncParsableCommand {
             writeError(error.message)
             Glibc.exit(error.code.rawValue)
         } catch {
-            exit(withError: error)
+            let code = exitCode(for: error)
+            // A request for help or the version ends here too.
+            if code.isSuccess { exit(withError: error) }
+            writeError(message(for: error) + (code == .validationFailure ? " (--help lists what there is)" : ""))
+            Glibc.exit(code.rawValue)
         }
     }
 
