@@ -85,7 +85,7 @@ if Context.environment["FAVORITES_CORE_ONLY"] == nil {
     targets += [
         .target(name: "CRDKafka", linkerSettings: [.linkedLibrary("rdkafka")]),
         .target(name: "CZlib", linkerSettings: [.linkedLibrary("z")]),
-        .target(name: "Settings", dependencies: ["Model", argumentParser, configuration, logging]),
+        .target(name: "Settings", dependencies: ["Model", "Placement", argumentParser, configuration, logging]),
         .target(name: "Kafka", dependencies: ["Model", "CRDKafka", "Telemetry", logging]),
         .target(
             name: "Cluster", dependencies: ["Model", "Kafka", "Membership", "Placement", "Telemetry", logging]),
@@ -103,12 +103,14 @@ if Context.environment["FAVORITES_CORE_ONLY"] == nil {
             dependencies: [
                 "Model", "Query", "Placement", "Membership", "FanOut", "Cluster", "Link", "HTTPServer", "HTTP1",
                 "Settings", "Telemetry", logging,
-            ] + nio),
+            ] + nio,
+            resources: [.embedInCode("openapi.yaml")]),
         .executableTarget(
             name: "favorites",
             dependencies: [
                 "Node", "Router", "Cluster", "Settings", "Kafka", "Offer", "Model", "Query", "Store", "Membership", "Placement", "HTTPServer", "HTTP1",
-                "Link", "Telemetry", argumentParser, lifecycle, logging,
+                "Link", "Ingest", "Telemetry", argumentParser, lifecycle, logging,
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ] + nio),
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "TestSupport"]),
         .testTarget(name: "KafkaTests", dependencies: ["Kafka", "Model", "TestSupport", logging]),

@@ -3,6 +3,7 @@
 
 import FoundationEssentials
 import Model
+import Placement
 
 /// The values of one command, checked. `NodeSettings`, `RouterSettings`, `ServeSettings` and, for tools, `KafkaSettings`
 /// are made of it.
@@ -158,7 +159,7 @@ extension ResolvedSettings {
     }
 
     var replicas: Replicas {
-        guard case .integer(let count) = value("cluster.replicas") else { return .max }
+        guard case .integer(let count) = value("cluster.replicas") else { return .all }
         return .count(count)
     }
 }

@@ -3,6 +3,7 @@
 import FoundationEssentials
 public import Logging
 public import Model
+public import Placement
 
 /// What every member of the cluster has.
 public struct MemberSettings: Sendable {
@@ -76,13 +77,6 @@ public struct ClientOptions: Sendable, Equatable, CustomStringConvertible, Custo
 
     public var description: String { shown.map { "\($0.key)=\($0.value)" }.joined(separator: " ") }
     public var debugDescription: String { description }
-}
-
-/// How many nodes hold each events partition.
-public enum Replicas: Sendable, Equatable {
-    case count(Int)
-    /// Every node holds everything.
-    case max
 }
 
 public struct ClusterSettings: Sendable {

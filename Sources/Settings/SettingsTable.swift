@@ -54,7 +54,7 @@ enum SettingsTable {
     private static let member: [Setting] = [
         Setting("node.id", .id, "", "This member's id; absent: one made at the first start and kept in data.dir."),
         Setting(
-            "node.weight", .integer(1...1_000), "1", for: [.node, .serve],
+            "node.weight", .integer(1...16), "1", for: [.node, .serve],
             "Share of the partitions this node takes, relative to the other nodes."),
         Setting(
             "node.zone", .id, "", for: [.node, .serve],

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Model
+import Placement
 import Testing
 
 @testable import Settings
@@ -241,7 +242,7 @@ struct ServiceSettingsTests {
         let node = NodeSettings(try resolve(.node, flags: ["--node-id", "n1", "--cluster-replicas", "max"]))
         #expect(node.member.id == ID("n1"))
         #expect(node.member.managementPort == 8082)
-        #expect(node.cluster.replicas == .max)
+        #expect(node.cluster.replicas == .all)
         let router = RouterSettings(try resolve(.router, flags: ["--clock-fixed", "2018-12-26T00:00:00Z"]))
         #expect(router.clockFixed.map { "\($0)" } == "2018-12-26T00:00:00Z")
         #expect(router.member.dataDirectory == "./favorites-data/router")
