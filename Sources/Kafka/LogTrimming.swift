@@ -27,7 +27,8 @@ public struct LogTrimming: Sendable, Equatable {
     /// What to do about it.
     public var advice: String {
         guard let partitionsNeeded else {
-            return "it is too much for the embedded broker at any number of partitions: publish less, or use Apache Kafka"
+            return
+                "it is too much for the embedded broker at any number of partitions: publish less, or use Apache Kafka"
         }
         return "about \(partitionsNeeded) partitions would have held it: start again with "
             + "`favorites broker --partitions \(partitionsNeeded)`"

@@ -75,7 +75,8 @@ struct LogWatch {
     private var lost: [String: Int64] = [:]
 
     init(topics: [String], partitions: Int, bootstrap: String) throws {
-        admin = try KafkaAdmin(options: KafkaClientOptions(brokers: bootstrap), timeoutMs: 5_000, logger: commandLogger())
+        admin = try KafkaAdmin(
+            options: KafkaClientOptions(brokers: bootstrap), timeoutMs: 5_000, logger: commandLogger())
         self.partitions = Dictionary(uniqueKeysWithValues: topics.map { ($0, partitions) })
     }
 
@@ -88,7 +89,9 @@ struct LogWatch {
         for (topic, logs) in logs.sorted(by: { $0.key < $1.key }) {
             guard let trimming = LogTrimming(logs) else { continue }
             lost[topic] = trimming.messagesLost
-            if let last = warned[topic], last.lost == trimming.messagesLost || now - last.at < Self.interval { continue }
+            if let last = warned[topic], last.lost == trimming.messagesLost || now - last.at < Self.interval {
+                continue
+            }
             warned[topic] = (now, trimming.messagesLost)
             printError(
                 "WARNING: \(topic) has lost \(trimming.messagesLost) messages in \(trimming.partitionsTrimmed) of "

@@ -38,6 +38,7 @@ struct PublishCommand: ParsableCommand {
         let admin = try KafkaAdmin(
             options: options, timeoutMs: KafkaCommandOptions.reachTimeoutMs, logger: commandLogger())
         let partitions = try kafka.partitionCounts(admin, brokers: options.brokers)
+        printError("Checking \(directory) …")
         let counts = try folder.check(skipInvalid: skipInvalid)
         let kinds = OfferFolder.order.filter { counts[$0] > 0 }
         for kind in kinds where partitions[topics.models[Int(kind.rawValue)]] == nil {

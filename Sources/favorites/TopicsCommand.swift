@@ -90,7 +90,8 @@ struct TopicsCommand: ParsableCommand {
                 try admin.createTopic(
                     topic.name, partitions: topic.partitions, replicationFactor: replicationFactor,
                     settings: topic.settings)
-                print("\(topic.name): created, partitions: \(topic.partitions), replication factor: \(replicationFactor)")
+                print(
+                    "\(topic.name): created, partitions: \(topic.partitions), replication factor: \(replicationFactor)")
             } catch {
                 switch error.code {
                 // Somebody else was faster.

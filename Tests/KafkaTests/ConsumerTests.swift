@@ -166,7 +166,9 @@ struct ConsumerTests {
         let start = ContinuousClock.now
         while ends.count < 6, ContinuousClock.now - start < Harness.deadline {
             unsafe source.poll(recordsMax: 100, timeoutMs: 20) { record in
-                unsafe values[record.source.kind] = unsafe record.value.map { unsafe String(decoding: $0, as: UTF8.self) }
+                unsafe values[record.source.kind] = unsafe record.value.map {
+                    unsafe String(decoding: $0, as: UTF8.self)
+                }
             } event: { event in
                 if case .endReached(let partition, Offset(1)) = event { ends.insert(partition.kind) }
             }

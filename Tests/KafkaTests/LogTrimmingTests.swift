@@ -11,15 +11,16 @@ struct LogTrimmingTests {
         #expect(LogTrimming([log(0, 0), log(0, 1_000_000)]) == nil)
     }
 
-    @Test(arguments: [
-        // A partition holds 100: 300 were written, a quarter to spare.
-        ([log(200, 300)], 200, 1, 4),
-        // The smallest of the full ones counts, and what is in the others counts too.
-        ([log(100, 200), log(10, 60), log(0, 40)], 110, 2, 8),
-        // Little was lost, but one partition more is the least that helps.
-        ([log(1, 2_000), log(0, 1), log(0, 1), log(0, 1)], 1, 1, 5),
-        ([log(99_000, 100_000)], 99_000, 1, 125),
-    ] as [([LogBounds], Int64, Int, Int)])
+    @Test(
+        arguments: [
+            // A partition holds 100: 300 were written, a quarter to spare.
+            ([log(200, 300)], 200, 1, 4),
+            // The smallest of the full ones counts, and what is in the others counts too.
+            ([log(100, 200), log(10, 60), log(0, 40)], 110, 2, 8),
+            // Little was lost, but one partition more is the least that helps.
+            ([log(1, 2_000), log(0, 1), log(0, 1), log(0, 1)], 1, 1, 5),
+            ([log(99_000, 100_000)], 99_000, 1, 125),
+        ] as [([LogBounds], Int64, Int, Int)])
     func theAdviceFollowsFromWhatAFullPartitionHolds(logs: [LogBounds], lost: Int64, trimmed: Int, needed: Int) throws {
         let trimming = try #require(LogTrimming(logs))
         #expect(trimming.messagesLost == lost)

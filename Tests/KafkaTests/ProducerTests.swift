@@ -35,7 +35,9 @@ struct ProducerTests {
         #expect(producer.counts.firstError == nil)
         let second = try harness.producer()
         try publish([([1], [1])], partition: PartitionID(2), with: second)
-        #expect(producer.firstOffsets(of: 0).mapValues(\.rawValue) == [0, 1, 2].reduce(into: [:]) { $0[PartitionID($1)] = 0 })
+        #expect(
+            producer.firstOffsets(of: 0).mapValues(\.rawValue)
+                == [0, 1, 2].reduce(into: [:]) { $0[PartitionID($1)] = 0 })
         #expect(second.firstOffsets(of: 0) == [PartitionID(2): Offset(300)])
     }
 

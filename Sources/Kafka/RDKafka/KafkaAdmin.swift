@@ -53,7 +53,9 @@ public final class KafkaAdmin {
         defer { unsafe rd_kafka_topic_partition_list_destroy(list) }
         for (topic, partitions) in topics {
             for partition in 0..<partitions {
-                guard let entry = unsafe rd_kafka_topic_partition_list_add(list, topic, Int32(partition)) else { continue }
+                guard let entry = unsafe rd_kafka_topic_partition_list_add(list, topic, Int32(partition)) else {
+                    continue
+                }
                 unsafe entry.pointee.offset = end
             }
         }
@@ -62,7 +64,9 @@ public final class KafkaAdmin {
         var offsets = topics.mapValues { Array(repeating: Int64(0), count: $0) }
         for index in 0..<Int(unsafe list.pointee.cnt) {
             let entry = unsafe list.pointee.elems[index]
-            guard unsafe entry.err == RD_KAFKA_RESP_ERR_NO_ERROR else { throw KafkaError(unsafe entry.err, doing: doing) }
+            guard unsafe entry.err == RD_KAFKA_RESP_ERR_NO_ERROR else {
+                throw KafkaError(unsafe entry.err, doing: doing)
+            }
             unsafe offsets[String(cString: entry.topic)]?[Int(entry.partition)] = entry.offset
         }
         return offsets
