@@ -39,7 +39,7 @@ struct PublishCommand: ParsableCommand {
             options: options, timeoutMs: KafkaCommandOptions.reachTimeoutMs, logger: commandLogger())
         let partitions = try kafka.partitionCounts(admin, brokers: options.brokers)
         printError("Checking \(directory) …")
-        let counts = try folder.check(skipInvalid: skipInvalid)
+        let counts = try check(folder)
         let kinds = OfferFolder.order.filter { counts[$0] > 0 }
         for kind in kinds where partitions[topics.models[Int(kind.rawValue)]] == nil {
             throw CommandError(
@@ -52,41 +52,56 @@ struct PublishCommand: ParsableCommand {
         let producer = try KafkaProducer(
             options: options, topics: topics.models, deliveryTimeoutMs: KafkaCommandOptions.reachTimeoutMs,
             logger: commandLogger())
-        let sent = try send(folder, kinds, total: counts.total, producer)
-        try report(sent: sent, total: counts.total, producer)
+        let outcome = try send(folder, kinds, total: counts.total, producer)
+        try report(outcome, total: counts.total, producer)
         try refuseTrimmed(kinds.map { Int($0.rawValue) }, partitions, producer, admin)
     }
 
-    /// Sends until the end, or until the first message that failed: the next would fail the same way, each after its
-    /// own timeout. Returns the number of messages given to the producer.
+    private func check(_ folder: OfferFolder) throws -> OfferCounts {
+        do throws(OfferError) {
+            return try folder.check(skipInvalid: skipInvalid)
+        } catch {
+            guard error.code == .brokenLine else { throw error }
+            throw CommandError(
+                "\(error); nothing was published: correct the line, or leave broken lines out with --skip-invalid")
+        }
+    }
+
+    /// Sends until the end, or until the first message that failed or was refused: the next would fail the same way,
+    /// each after its own timeout. Returns the number of messages given to the producer, and why it was not all.
     private func send(
         _ folder: OfferFolder, _ kinds: [ModelKind], total: Int, _ producer: KafkaProducer
-    ) throws -> Int {
+    ) throws -> (sent: Int, refusal: KafkaError?) {
         var progress = Progress(total: total)
-        var pace = Pace(rate: rate)
+        let pace = Pace(rate: rate)
         var sent = 0
-        for kind in kinds where producer.counts.failed == 0 {
-            try folder.forEach(kind, skipInvalid: skipInvalid) { _, key, value in
-                guard producer.counts.failed == 0 else { return }
-                try producer.produce(topic: Int(kind.rawValue), key: key, value: value)
-                sent += 1
-                pace.wait(after: sent, producer)
-                if sent & 1_023 == 0 { progress.show(producer.counts.delivered) }
+        var refusal: KafkaError?
+        do {
+            for kind in kinds {
+                try folder.forEach(kind, skipInvalid: skipInvalid) { _, key, value in
+                    if let error = producer.counts.firstError { throw error }
+                    try producer.produce(topic: Int(kind.rawValue), key: key, value: value)
+                    sent += 1
+                    pace.wait(after: sent, producer)
+                    if sent & 1_023 == 0 { progress.show(producer.counts.delivered) }
+                }
             }
+        } catch let error as KafkaError {
+            refusal = error
         }
         // Ends: each message is delivered or has failed after its timeout.
         while !producer.flush(timeoutMs: 200) { progress.show(producer.counts.delivered) }
         progress.finish(producer.counts.delivered)
-        return sent
+        return (sent, refusal ?? producer.counts.firstError)
     }
 
-    private func report(sent: Int, total: Int, _ producer: KafkaProducer) throws {
+    private func report(_ outcome: (sent: Int, refusal: KafkaError?), total: Int, _ producer: KafkaProducer) throws {
         let counts = producer.counts
-        print("\(counts.delivered) messages delivered, \(counts.failed) failed, \(total - sent) not sent")
-        guard counts.failed > 0 else { return }
+        print("\(counts.delivered) messages delivered, \(counts.failed) failed, \(total - outcome.sent) not sent")
+        guard let refusal = outcome.refusal else { return }
         throw CommandError(
-            "not everything was delivered (\(counts.firstError?.message ?? "unknown reason")): see to the broker and "
-                + "publish again; messages already delivered may be published twice")
+            "not everything was delivered (\(refusal)): see to the broker, then publish the folder again; what is "
+                + "there already does no harm a second time")
     }
 
     private func refuseTrimmed(
@@ -117,7 +132,7 @@ private struct Pace {
 
     init(rate: Int?) { self.rate = rate }
 
-    mutating func wait(after sent: Int, _ producer: KafkaProducer) {
+    func wait(after sent: Int, _ producer: KafkaProducer) {
         guard let rate else { return }
         let due = start + .microseconds(Int64(sent) * 1_000_000 / Int64(rate))
         let ahead = due - .now
