@@ -31,13 +31,13 @@ struct FileOutput: Sendable {
 func writeFileAtomically(_ path: String, _ text: String) throws {
     let temporary = "\(path).\(getpid()).tmp"
     let descriptor = unsafe open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else { throw CommandError("cannot write \(path): \(systemError()); name another path") }
+    guard descriptor >= 0 else { throw CommandFailure("cannot write \(path): \(systemError()); name another path") }
     let isWritten = FileOutput(descriptor: descriptor).write(text)
     close(descriptor)
     guard isWritten, unsafe rename(temporary, path) == 0 else {
         let reason = systemError()
         unsafe unlink(temporary)
-        throw CommandError("cannot write \(path): \(reason); name another path")
+        throw CommandFailure("cannot write \(path): \(reason); name another path")
     }
 }
 

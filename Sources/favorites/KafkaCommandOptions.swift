@@ -7,7 +7,7 @@ import Logging
 import Model
 
 /// Ends a command: one line that says what was wrong and what to do.
-struct CommandError: Error, CustomStringConvertible {
+struct CommandFailure: Error, CustomStringConvertible {
     var message: String
     init(_ message: String) { self.message = message }
     var description: String { message }
@@ -26,12 +26,12 @@ struct KafkaCommandOptions: ParsableArguments {
 
     func clientOptions(id: String) throws -> KafkaClientOptions {
         guard let brokers = kafkaBrokers ?? ProcessInfo.processInfo.environment["FAVORITES_KAFKA_BROKERS"] else {
-            throw CommandError("no broker is named: give --kafka-brokers host:port, or run `favorites broker` first")
+            throw CommandFailure("no broker is named: give --kafka-brokers host:port, or run `favorites broker` first")
         }
         var passthrough: [String: String] = [:]
         for option in kafkaClient {
             guard let equals = option.firstIndex(of: "="), equals != option.startIndex else {
-                throw CommandError("--kafka-client takes option=value, as in linger.ms=5")
+                throw CommandFailure("--kafka-client takes option=value, as in linger.ms=5")
             }
             passthrough[String(option[..<equals])] = String(option[option.index(after: equals)...])
         }
@@ -44,7 +44,7 @@ struct KafkaCommandOptions: ParsableArguments {
             return try admin.partitionCounts()
         } catch {
             guard error.code == .unreachable || error.code == .timedOut else { throw error }
-            throw CommandError(
+            throw CommandFailure(
                 "no Kafka broker answers at \(brokers) (tried for \(Self.reachTimeoutMs / 1_000) s): "
                     + "check the address, or run `favorites broker` first")
         }

@@ -42,7 +42,7 @@ struct PublishCommand: ParsableCommand {
         let counts = try check(folder)
         let kinds = OfferFolder.order.filter { counts[$0] > 0 }
         for kind in kinds where partitions[topics.models[Int(kind.rawValue)]] == nil {
-            throw CommandError(
+            throw CommandFailure(
                 "topic \(topics.models[Int(kind.rawValue)]) does not exist at \(options.brokers): "
                     + "run `favorites topics create` first")
         }
@@ -62,7 +62,7 @@ struct PublishCommand: ParsableCommand {
             return try folder.check(skipInvalid: skipInvalid)
         } catch {
             guard error.code == .brokenLine else { throw error }
-            throw CommandError(
+            throw CommandFailure(
                 "\(error); nothing was published: correct the line, or leave broken lines out with --skip-invalid")
         }
     }
@@ -99,7 +99,7 @@ struct PublishCommand: ParsableCommand {
         let counts = producer.counts
         print("\(counts.delivered) messages delivered, \(counts.failed) failed, \(total - outcome.sent) not sent")
         guard let refusal = outcome.refusal else { return }
-        throw CommandError(
+        throw CommandFailure(
             "not everything was delivered (\(refusal)): see to the broker, then publish the folder again; what is "
                 + "there already does no harm a second time")
     }
@@ -119,7 +119,7 @@ struct PublishCommand: ParsableCommand {
             if isOurs { problems.append("\(name): \(trimming.advice)") }
         }
         guard !problems.isEmpty else { return }
-        throw CommandError(
+        throw CommandFailure(
             "the broker has dropped some of these messages again, since its partitions were full. "
                 + problems.joined(separator: ". "))
     }

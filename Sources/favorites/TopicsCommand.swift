@@ -78,7 +78,7 @@ struct TopicsCommand: ParsableCommand {
             let wrong = wanted.filter { (existing[$0.name] ?? $0.partitions) != $0.partitions }
             guard !wrong.isEmpty else { return }
             let list = wrong.map { "\($0.name) has \(existing[$0.name] ?? 0), not \($0.partitions)" }
-            throw CommandError(
+            throw CommandFailure(
                 "nothing was made: a topic's partition count never changes, since its keys would move to other "
                     + "partitions (\(list.joined(separator: "; "))). Give the count they have, or make topics of other "
                     + "names with --kafka-topics-…, publish again into those and start the cluster on them.")
@@ -97,10 +97,10 @@ struct TopicsCommand: ParsableCommand {
                 // Somebody else was faster.
                 case .topicExists: try describe(topic, admin)
                 case .unsupported:
-                    throw CommandError(
+                    throw CommandFailure(
                         "this broker cannot create topics. The embedded one makes its own when it starts: run "
                             + "`favorites broker --partitions \(partitions)`. Any other needs Kafka 0.10.2 or later.")
-                default: throw CommandError("\(error.message). Topics named above were made; run this again to go on.")
+                default: throw CommandFailure("\(error.message). Topics named above were made; run this again to go on.")
                 }
             }
         }
