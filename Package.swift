@@ -66,6 +66,7 @@ if Context.environment["FAVORITES_CORE_ONLY"] == nil {
     let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
     let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
     let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+    let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
     let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
     let nio: [Target.Dependency] = [
         .product(name: "NIOCore", package: "swift-nio"),
@@ -108,9 +109,9 @@ if Context.environment["FAVORITES_CORE_ONLY"] == nil {
         .executableTarget(
             name: "favorites",
             dependencies: [
-                "Node", "Router", "Cluster", "Settings", "Kafka", "Offer", "Model", "Query", "Store", "Membership", "Placement", "HTTPServer", "HTTP1",
-                "Link", "Ingest", "Telemetry", argumentParser, lifecycle, logging,
-                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+                "Node", "Router", "Cluster", "Settings", "Kafka", "Offer", "Model", "Query", "Store", "Membership",
+                "Placement", "HTTPServer", "HTTP1", "Link", "Ingest", "Telemetry", argumentParser, lifecycle, logging,
+                unixSignals,
             ] + nio),
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "TestSupport"]),
         .testTarget(name: "KafkaTests", dependencies: ["Kafka", "Model", "TestSupport", logging]),
