@@ -82,11 +82,13 @@ struct JSONTests {
         var harness = Harness()
         for (before, after) in [
             (#"{"id":"x1","name":""#, "\"}"), ("{\(Self.good),\"x\":\"", "\"}"), ("{\(Self.good),\"", "\":1}"),
-            ("{\(Self.good)}", ""),
         ] {
             let json = Array(before.utf8) + bytes + Array(after.utf8)
             #expect(harness.decode(.region, json) == .invalid("value is not UTF-8"), "\(before)")
         }
+        // Outside of a text both reasons hold, and which is named depends on the processor's instructions.
+        let behind = harness.decode(.region, Array("{\(Self.good)}".utf8) + bytes)
+        #expect([.invalid("value is not UTF-8"), .invalid("value is not JSON")].contains(behind))
     }
 
     @Test func size() {
