@@ -9,6 +9,7 @@ import Model
 import Node
 import Placement
 import Query
+import Router
 import Store
 import Telemetry
 

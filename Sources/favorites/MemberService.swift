@@ -22,6 +22,7 @@ import Query
 import Router
 import ServiceLifecycle
 import Settings
+import Store
 import Synchronization
 import Telemetry
 
@@ -91,7 +92,7 @@ struct MemberService: Service {
             "management listens",
             metadata: ["id": "\(id)", "management": "\(member.host):\(managementPort)"])
         let client = KafkaClientOptions(kafka, id: id)
-        let partitions = try await startNode(parts, client, group, registry)
+        let held = try await startNode(parts, client, group, registry)
         if let router {
             let local = parts.node.map { node in
                 LocalNode(id: id, makeHolder: { node.makeHolder() }, ready: { node.writer.report.ready })
@@ -101,7 +102,7 @@ struct MemberService: Service {
             parts.set(router: core)
             logger.info("router listens", metadata: ["http": "\(member.host):\(core.httpPort)"])
         }
-        let count = try await partitions ?? waitForEvents(parts, client)
+        let count = if let held { held } else { try await waitForEvents(parts, client) }
         let configuration = ClusterConfiguration(
             partitions: count, replicas: cluster.replicas,
             topicNames: ModelKind.allCases.map { kafka.topics[$0] })
