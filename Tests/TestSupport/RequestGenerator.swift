@@ -29,7 +29,17 @@ public struct RequestGenerator {
         rules = reference.rules
     }
 
+    /// A longer target could meet the limit of a request line, which is another rule's business.
+    private static let targetBytesMax = 12_000
+
     public mutating func next() -> GeneratedRequest {
+        while true {
+            let request = any()
+            if request.target.utf8.count <= Self.targetBytesMax { return request }
+        }
+    }
+
+    private mutating func any() -> GeneratedRequest {
         if chance(1, in: Self.errorsOneIn) { return faulty() }
         return chance(1, in: 6) ? GeneratedRequest(target: teamsTarget()) : GeneratedRequest(target: matchesTarget())
     }
