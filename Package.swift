@@ -64,6 +64,7 @@ if Context.environment["FAVORITES_CORE_ONLY"] == nil {
     let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
     let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
     let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+    let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
     let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
     let nio: [Target.Dependency] = [
         .product(name: "NIOCore", package: "swift-nio"),
@@ -104,7 +105,7 @@ if Context.environment["FAVORITES_CORE_ONLY"] == nil {
             name: "favorites",
             dependencies: [
                 "Node", "Router", "Settings", "Kafka", "Offer", "Model", "Placement", argumentParser, lifecycle,
-                logging,
+                logging, unixSignals,
             ]),
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "TestSupport"]),
         .testTarget(name: "KafkaTests", dependencies: ["Kafka", "Model", "TestSupport", logging]),

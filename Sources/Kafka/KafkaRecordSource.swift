@@ -32,7 +32,9 @@ public final class KafkaRecordSource: RecordSource {
                 Record(
                     source: TopicPartition(ModelKind(topic: message.topic), message.partition), offset: message.offset,
                     timestampMs: message.timestampMs, key: message.key, value: message.value))
-        } event: { event(SourceEvent($0)) }
+        } event: {
+            event(SourceEvent($0))
+        }
     }
 }
 

@@ -4,7 +4,7 @@ import Testing
 
 private let first = PartitionID(0)
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(4)))
 struct ConsumerTests {
     @Test func nullAndEmptyAreToldApart() throws {
         let harness = try Harness(topics: ["t": 1])
@@ -106,6 +106,30 @@ struct ConsumerTests {
         #expect(harness.records.map(\.value) == [[1], [2]])
     }
 
+    @Test func stoppingAndClosingNeedNoBroker() throws {
+        let harness = try Harness(topics: ["t": 64])
+        for partition in 0..<64 { harness.consumer.start(0, PartitionID(partition), at: Offset(0)) }
+        try harness.poll { $0.reached(0, PartitionID(63), 0) }
+        try harness.broker.setDown()
+        let start = ContinuousClock.now
+        for partition in 0..<32 { harness.consumer.stop(0, PartitionID(partition)) }
+        harness.close()
+        #expect(ContinuousClock.now - start < .seconds(30))
+    }
+
+    /// As the control topic is read: from some messages before the end, with their times.
+    @Test func theTailIsReadWithTimes() throws {
+        let harness = try Harness(topics: ["t": 1])
+        try publish((0..<100).map { ([UInt8($0)], [1]) }, with: harness.producer())
+        let end = try #require(harness.consumer.bounds(of: 0, first)).end
+        harness.consumer.start(0, first, at: Offset(end.rawValue - 5))
+        try harness.poll { $0.reached(0, first, 100) }
+        #expect(harness.records.map(\.key) == (95..<100).map { [UInt8($0)] })
+        let times = harness.records.map(\.timestampMs)
+        #expect(times == times.sorted())
+        #expect(times.allSatisfy { $0 > 1_600_000_000_000 })
+    }
+
     @Test func nothingComesAfterStop() throws {
         let harness = try Harness(topics: ["t": 2])
         let producer = try harness.producer()
@@ -155,7 +179,7 @@ struct ConsumerTests {
         for kind in ModelKind.allCases {
             try producer.produce(topic: Int(kind.rawValue), key: Array("k".utf8), value: Array(kind.name.utf8))
         }
-        try #require(producer.flush(timeoutMs: 20_000))
+        try #require(producer.flush(timeoutMs: 60_000))
         for kind in ModelKind.allCases {
             try #require(source.partitionCount(of: kind) == 1)
             #expect(source.bounds(of: TopicPartition(kind, first)) == LogBounds(start: Offset(0), end: Offset(1)))
@@ -166,7 +190,9 @@ struct ConsumerTests {
         let start = ContinuousClock.now
         while ends.count < 6, ContinuousClock.now - start < Harness.deadline {
             unsafe source.poll(recordsMax: 100, timeoutMs: 20) { record in
-                unsafe values[record.source.kind] = unsafe record.value.map { unsafe String(decoding: $0, as: UTF8.self) }
+                unsafe values[record.source.kind] = unsafe record.value.map {
+                    unsafe String(decoding: $0, as: UTF8.self)
+                }
             } event: { event in
                 if case .endReached(let partition, Offset(1)) = event { ends.insert(partition.kind) }
             }

@@ -20,12 +20,13 @@ struct Seen: Equatable {
 
 final class Harness {
     /// Far above what anything here takes; a test that reaches it fails.
-    static let deadline = Duration.seconds(20)
+    static let deadline = Duration.seconds(60)
 
     let broker: MockBroker
     let options: KafkaClientOptions
     let topics: [String]
-    private(set) var consumer: KafkaConsumer
+    /// Nil once closed.
+    private var open: KafkaConsumer?
     private(set) var records: [Seen] = []
     private(set) var events: [KafkaEvent] = []
 
@@ -34,8 +35,15 @@ final class Harness {
         for (name, partitions) in topics { try broker.createTopic(name, partitions: partitions) }
         options = KafkaClientOptions(brokers: broker.bootstrap, passthrough: passthrough)
         self.topics = topics.keys.sorted()
-        consumer = try KafkaConsumer(options: options, topics: self.topics, logger: quiet)
+        open = try KafkaConsumer(options: options, topics: self.topics, logger: quiet)
     }
+
+    var consumer: KafkaConsumer {
+        guard let open else { preconditionFailure("closed") }
+        return open
+    }
+
+    func close() { open = nil }
 
     func producer(_ passthrough: [String: String] = [:]) throws -> KafkaProducer {
         var options = options
@@ -87,6 +95,6 @@ func publish(
     for message in messages {
         try producer.produce(topic: topic, partition: partition, key: message.key, value: message.value)
     }
-    try #require(producer.flush(timeoutMs: 20_000))
+    try #require(producer.flush(timeoutMs: 60_000))
     try #require(producer.counts.failed == 0)
 }

@@ -4,7 +4,7 @@ import Model
 import Synchronization
 import Testing
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(4)))
 struct OptionsTests {
     private func error(_ passthrough: [String: String]) -> KafkaError? {
         let options = KafkaClientOptions(brokers: "127.0.0.1:1", passthrough: passthrough)

@@ -9,7 +9,7 @@ private let goldenHashes: [(key: String, hash: Int32)] = [
     ("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58_897_971), ("abc", 479_470_107),
 ]
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(4)))
 struct ProducerTests {
     @Test(arguments: [1, 7, 12, 128])
     func keysLieWhereKafkaPutsThem(partitions: Int) throws {
@@ -35,7 +35,9 @@ struct ProducerTests {
         #expect(producer.counts.firstError == nil)
         let second = try harness.producer()
         try publish([([1], [1])], partition: PartitionID(2), with: second)
-        #expect(producer.firstOffsets(of: 0).mapValues(\.rawValue) == [0, 1, 2].reduce(into: [:]) { $0[PartitionID($1)] = 0 })
+        #expect(
+            producer.firstOffsets(of: 0).mapValues(\.rawValue)
+                == [0, 1, 2].reduce(into: [:]) { $0[PartitionID($1)] = 0 })
         #expect(second.firstOffsets(of: 0) == [PartitionID(2): Offset(300)])
     }
 
@@ -47,7 +49,7 @@ struct ProducerTests {
         try harness.broker.setDown()
         // More than the queue holds: the producer waits for room, which comes when messages time out.
         for _ in 0..<25 { try producer.produce(topic: 0, key: [1], value: [2]) }
-        #expect(producer.flush(timeoutMs: 20_000))
+        #expect(producer.flush(timeoutMs: 60_000))
         #expect(producer.counts.delivered == 1)
         #expect(producer.counts.failed == 25)
         #expect(producer.counts.firstError != nil)

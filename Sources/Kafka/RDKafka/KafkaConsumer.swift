@@ -7,39 +7,20 @@ import CRDKafka
 public import Logging
 public import Model
 
-/// One message. Key and value are borrowed: valid only until the closure that got the record returns.
-@unsafe
-public struct KafkaRecord {
-    /// The topic's place in the list that the consumer was made with.
-    public let topic: Int
-    public let partition: PartitionID
-    public let offset: Offset
-    /// Kafka's message timestamp, milliseconds since 1970; 0 where the message has none.
-    public let timestampMs: Int64
-    /// Nil where the message has no key.
-    public let key: UnsafeBufferPointer<UInt8>?
-    /// Nil for a tombstone; empty where the message has a value of no bytes.
-    public let value: UnsafeBufferPointer<UInt8>?
-}
-
-/// What a consumer hands over besides records. Topics are places in the consumer's list.
-public enum KafkaEvent: Sendable, Equatable {
-    /// The position has reached the current end of the log; `position` is the next offset, behind transaction markers
-    /// and compacted gaps too. Comes once for each position reached.
-    case endReached(topic: Int, partition: PartitionID, position: Offset)
-    /// The position was not in the log (trimmed, or beyond its end because the topic was made anew); reading goes on
-    /// at the log's start.
-    case positionLost(topic: Int, partition: PartitionID)
-    /// Something went wrong that librdkafka goes on trying to mend. At most one a second; the reason counts the others.
-    case failure(topic: Int?, partition: PartitionID?, reason: String)
-}
-
 @safe
 public final class KafkaConsumer {
     /// Records taken out of librdkafka at a time.
     static let batchMax = 4_096
-    /// Between two attempts to begin again at a log's start.
+    /// Between two attempts to begin a partition.
     static let restartInterval = Duration.seconds(1)
+
+    /// A partition to be begun at the next poll after `due`; at its log's start where `offset` is nil.
+    private struct Restart {
+        var topic: Int
+        var partition: PartitionID
+        var offset: Offset?
+        var due: ContinuousClock.Instant
+    }
 
     public let topics: [String]
     private let client: RDKafkaClient
@@ -54,8 +35,7 @@ public final class KafkaConsumer {
     private var startsMade = 0
     private var isKnown: [Bool]
     private var failures = FailureGate()
-    /// Partitions to be begun again at their log's start, and when.
-    private var restarts: [(topic: Int, partition: PartitionID, at: ContinuousClock.Instant)] = []
+    private var restarts: [Restart] = []
 
     /// Connects in the background. Throws only on bad options.
     public init(options: KafkaClientOptions, topics: [String], logger: Logger) throws(KafkaError) {
@@ -80,7 +60,9 @@ public final class KafkaConsumer {
             }
         }
         // Everything that points into the client goes before the client does.
-        for unsafe case .some(let handle) in unsafe handles { unsafe rd_kafka_topic_destroy(handle) }
+        for index in unsafe handles.indices {
+            if let handle = unsafe handles[index] { unsafe rd_kafka_topic_destroy(handle) }
+        }
         unsafe rd_kafka_queue_destroy(queue)
         unsafe batch.deallocate()
     }
@@ -113,7 +95,7 @@ public final class KafkaConsumer {
     /// handed over.
     public func start(_ topic: Int, _ partition: PartitionID, at offset: Offset) {
         stop(topic, partition)
-        begin(topic, partition, at: max(0, offset.rawValue))
+        begin(topic, partition, at: max(offset, Offset(0)))
     }
 
     /// Ends reading; no record of the partition is handed over afterwards. May be called while records are being
@@ -134,7 +116,7 @@ public final class KafkaConsumer {
     ) {
         let now = ContinuousClock.now
         serveErrors()
-        restartLost(now)
+        restart(now)
         let newestStart = startsMade
         for index in 0..<take(min(recordsMax, Self.batchMax), timeoutMs: Int32(clamping: timeoutMs)) {
             guard let message = unsafe batch[index] else { continue }
@@ -151,22 +133,26 @@ public final class KafkaConsumer {
         return index >= 0 && index < starts[topic].count ? starts[topic][index] : 0
     }
 
-    /// `offset` may be `RD_KAFKA_OFFSET_BEGINNING`.
-    private func begin(_ topic: Int, _ partition: PartitionID, at offset: Int64) {
+    private func begin(_ topic: Int, _ partition: PartitionID, at offset: Offset) {
         do throws(KafkaError) {
             let handle = try unsafe open(topic)
-            guard unsafe rd_kafka_consume_start_queue(handle, partition.rawValue, offset, queue) == 0 else {
+            guard unsafe rd_kafka_consume_start_queue(handle, partition.rawValue, offset.rawValue, queue) == 0 else {
                 throw KafkaError(rd_kafka_last_error(), doing: "starting \(topics[topic]) [\(partition)]")
             }
         } catch {
-            failures.add(topic, partition, error.message)
-            restarts.append((topic, partition, .now + Self.restartInterval))
+            retry(topic, partition, at: offset, after: error)
             return
         }
         let index = Int(partition.rawValue)
         while starts[topic].count <= index { starts[topic].append(0) }
         startsMade += 1
         starts[topic][index] = startsMade
+    }
+
+    private func retry(_ topic: Int, _ partition: PartitionID, at offset: Offset?, after error: KafkaError) {
+        failures.add(topic, partition, error.message)
+        restarts.append(
+            Restart(topic: topic, partition: partition, offset: offset, due: .now + Self.restartInterval))
     }
 
     private func open(_ topic: Int) throws(KafkaError) -> OpaquePointer {
@@ -176,13 +162,22 @@ public final class KafkaConsumer {
         return unsafe handle
     }
 
-    private func restartLost(_ now: ContinuousClock.Instant) {
-        guard restarts.contains(where: { $0.at <= now }) else { return }
-        let due = restarts.filter { $0.at <= now }
-        restarts.removeAll { $0.at <= now }
+    private func restart(_ now: ContinuousClock.Instant) {
+        guard restarts.contains(where: { $0.due <= now }) else { return }
+        let due = restarts.filter { $0.due <= now }
+        restarts.removeAll { $0.due <= now }
         for restart in due {
-            stop(restart.topic, restart.partition)
-            begin(restart.topic, restart.partition, at: Int64(RD_KAFKA_OFFSET_BEGINNING))
+            // The log's start is asked for: librdkafka's own "beginning" may be one it remembers, and gone too.
+            do throws(KafkaError) {
+                let offset =
+                    if let offset = restart.offset { offset } else {
+                        try client.bounds(topic: topics[restart.topic], partition: restart.partition).start
+                    }
+                stop(restart.topic, restart.partition)
+                begin(restart.topic, restart.partition, at: offset)
+            } catch {
+                retry(restart.topic, restart.partition, at: nil, after: error)
+            }
         }
     }
 
@@ -229,14 +224,8 @@ public final class KafkaConsumer {
         case RD_KAFKA_RESP_ERR__PARTITION_EOF:
             event(.endReached(topic: topic, partition: partition, position: Offset(unsafe message.offset)))
         case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
-            // The offset is that of the position, or a logical one where even the log's start could not be asked for.
-            if unsafe message.offset >= 0 {
-                event(.positionLost(topic: topic, partition: partition))
-                restarts.append((topic, partition, .now))
-            } else {
-                failures.add(topic, partition, unsafe reason(of: message))
-                restarts.append((topic, partition, .now + Self.restartInterval))
-            }
+            event(.positionLost(topic: topic, partition: partition))
+            restarts.append(Restart(topic: topic, partition: partition, offset: nil, due: .now))
         default: failures.add(topic, partition, unsafe reason(of: message))
         }
     }
@@ -274,28 +263,5 @@ public final class KafkaConsumer {
         guard !client.context.errors.isEmpty else { return }
         for error in client.context.errors { failures.add(nil, nil, client.options.redact(error)) }
         client.context.errors.removeAll(keepingCapacity: true)
-    }
-}
-
-/// Lets one failure a second through: the newest, with a count of those it stands for.
-struct FailureGate {
-    static let interval = Duration.seconds(1)
-
-    private var newest: (topic: Int?, partition: PartitionID?, reason: String)?
-    private var others = 0
-    private var passed: ContinuousClock.Instant?
-
-    mutating func add(_ topic: Int?, _ partition: PartitionID?, _ reason: String) {
-        if newest != nil { others += 1 }
-        newest = (topic, partition, reason)
-    }
-
-    mutating func next(_ now: ContinuousClock.Instant) -> KafkaEvent? {
-        guard let newest, passed.map({ now - $0 >= Self.interval }) ?? true else { return nil }
-        let reason = others == 0 ? newest.reason : "\(newest.reason) (and \(others) more)"
-        self.newest = nil
-        others = 0
-        passed = now
-        return .failure(topic: newest.topic, partition: newest.partition, reason: reason)
     }
 }

@@ -74,7 +74,9 @@ public final class KafkaProducer {
     }
 
     deinit {
-        for unsafe case .some(let handle) in unsafe handles { unsafe rd_kafka_topic_destroy(handle) }
+        for index in unsafe handles.indices {
+            if let handle = unsafe handles[index] { unsafe rd_kafka_topic_destroy(handle) }
+        }
     }
 
     /// What became of the messages, as far as `produce`, `serve` and `flush` have seen.
