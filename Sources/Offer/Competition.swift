@@ -174,7 +174,8 @@ struct Competition {
                 let sides = [field[2 * index], field[2 * index + 1]]
                 var fixture = Fixture(
                     id: "\(stage)-\(match)", sport: sport, stageID: stage,
-                    start: kickOff(daysFromNow: Int64(week) * 7 + day), participants: sides.map { Fixture.Entry(id: $0) })
+                    start: kickOff(daysFromNow: Int64(week) * 7 + day),
+                    participants: sides.map { Fixture.Entry(id: $0) })
                 random.settle(&fixture, now: now)
                 winners.append(fixture.participants[0].score == "2" ? sides[0] : sides[1])
                 try body(.fixture(fixture))
@@ -204,17 +205,17 @@ struct Competition {
 
     // MARK: Horses
 
-    /// 240 horses, nine race days of seven races each, with 8 to 40 runners.
+    /// 160 horses, 27 race days of seven races each, with 8 to 40 runners.
     private mutating func produceRacecourse(_ left: inout Int, _ body: (Generator.Produced) throws -> Void) throws {
         var horses: [String] = []
-        for index in 0..<240 {
+        for index in 0..<160 {
             let horse = Competitor(
                 id: "\(prefix)-h\(index)", sport: sport, name: random.horse(), regionID: country.id)
             horses.append(horse.id)
             try body(.competitor(horse))
         }
         let course = random.town(country.flavour)
-        for step in 0..<9 where left > 0 {
+        for step in 0..<27 where left > 0 {
             let day = Int64(step % 2 == 0 ? step / 2 : -(step + 1) / 2)
             let stage = "\(prefix)-d\(step)"
             let season = Season.years(around: now)[0]

@@ -104,7 +104,8 @@ extension [UInt8] {
         for byte in text.utf8 {
             switch byte {
             case UInt8(ascii: "\""), UInt8(ascii: "\\"): append(contentsOf: [UInt8(ascii: "\\"), byte])
-            case 0..<0x20: append(contentsOf: "\\u00".utf8 + [byte >> 4 | 0x30] + Array(String(byte & 15, radix: 16).utf8))
+            case 0..<0x20:
+                append(contentsOf: "\\u00".utf8 + [byte >> 4 | 0x30] + Array(String(byte & 15, radix: 16).utf8))
             default: append(byte)
             }
         }

@@ -17,27 +17,48 @@ enum Flavour {
         switch self {
         case .english:
             (
-                ["Ash", "Brook", "Clay", "Dun", "Elm", "Fair", "Green", "Hart", "King", "Lang", "Mill", "North", "Oak"],
+                [
+                    "Ash", "Brook", "Clay", "Dun", "Elm", "Fair", "Green", "Hart", "King", "Lang", "Mill", "North",
+                    "Oak",
+                ],
                 ["borough", "bridge", "bury", "field", "ford", "ham", "ley", "mouth", "port", "stead", "ton", "wick"]
             )
         case .romance:
             (
-                ["San Martín de ", "Villa", "Monte", "Puerto ", "Santa Inés de ", "São João de ", "Châtel-", "Val", "Río "],
-                ["alba", "bravo", "claro", "dorada", "émont", "fría", "longo", "nueva", "río", "seca", "verde", "zarzal"]
+                [
+                    "San Martín de ", "Villa", "Monte", "Puerto ", "Santa Inés de ", "São João de ", "Châtel-", "Val",
+                    "Río ",
+                ],
+                [
+                    "alba", "bravo", "claro", "dorada", "émont", "fría", "longo", "nueva", "río", "seca", "verde",
+                    "zarzal",
+                ]
             )
         case .germanic:
             (
-                ["Alten", "Bären", "Eichen", "Grün", "Hohen", "König", "Linden", "Müns", "Neu", "Ober", "Rüders", "Stein"],
-                ["bach", "berg", "brück", "burg", "dorf", "feld", "hausen", "heim", "kirchen", "rode", "stadt", "walde"]
+                [
+                    "Alten", "Bären", "Eichen", "Grün", "Hohen", "König", "Linden", "Müns", "Neu", "Ober", "Rüders",
+                    "Stein",
+                ],
+                [
+                    "bach", "berg", "brück", "burg", "dorf", "feld", "hausen", "heim", "kirchen", "rode", "stadt",
+                    "walde",
+                ]
             )
         case .nordic:
             (
-                ["Ål", "Bjørn", "Elv", "Fjell", "Gran", "Hög", "Iso", "Järv", "Kvæ", "Lång", "Møll", "Nøre", "Østr", "Sæl"],
+                [
+                    "Ål", "Bjørn", "Elv", "Fjell", "Gran", "Hög", "Iso", "Järv", "Kvæ", "Lång", "Møll", "Nøre", "Østr",
+                    "Sæl",
+                ],
                 ["borg", "by", "dal", "fors", "havn", "hamn", "mäki", "nes", "stad", "sund", "sör", "vik", "ås"]
             )
         case .slavic:
             (
-                ["Biał", "Březn", "Černo", "Dobr", "Głog", "Hradišt", "Jasen", "Kameni", "Łęcz", "Mlad", "Novo", "Žilin"],
+                [
+                    "Biał", "Březn", "Černo", "Dobr", "Głog", "Hradišt", "Jasen", "Kameni", "Łęcz", "Mlad", "Novo",
+                    "Žilin",
+                ],
                 ["any", "ava", "ec", "ice", "ín", "ivka", "ov", "owo", "sk", "šov", "yně", "ów"]
             )
         case .greek:
@@ -45,7 +66,8 @@ enum Flavour {
                 ["Αγία ", "Νέα ", "Παλαιά ", "Άνω ", "Κάτω ", "Μεγάλη "],
                 ["Δάφνη", "Ελιά", "Θέα", "Καλλονή", "Λίμνη", "Μαρίνα", "Πηγή", "Ράχη", "Σκάλα", "Φωτεινή"]
             )
-        case .japanese: (["青", "北", "黒", "桜", "白", "高", "東", "新", "松", "美", "若"], ["浜", "川", "木", "町", "野", "原", "島", "山", "沢"])
+        case .japanese:
+            (["青", "北", "黒", "桜", "白", "高", "東", "新", "松", "美", "若"], ["浜", "川", "木", "町", "野", "原", "島", "山", "沢"])
         }
     }
 
@@ -63,11 +85,16 @@ enum Flavour {
 
     fileprivate var people: (given: [String], family: [String]) {
         switch self {
-        case .english: (["Alan", "Grace", "Ned", "Ruth", "Tom"], ["Ashby", "Cole", "Hartley", "Marlowe", "Pym", "Wren"])
-        case .romance: (["Álvaro", "Inês", "José", "Lucía", "René"], ["Nuñez", "Ibáñez", "Gonçalves", "Béraud", "Rossi"])
-        case .germanic: (["Jürgen", "Käthe", "Lutz", "Sönke", "Ute"], ["Großmann", "Köhler", "Vögel", "Weiß", "Zöllner"])
-        case .nordic: (["Åsa", "Bjørn", "Liv", "Søren", "Väinö"], ["Ødegård", "Lindström", "Mäkelä", "Sørli", "Åkesson"])
-        case .slavic: (["Jiří", "Łukasz", "Mária", "Zoë", "Žofia"], ["Dvořáček", "Kowalczuk", "Novotňák", "Šimůnek", "Wójt"])
+        case .english:
+            (["Alan", "Grace", "Ned", "Ruth", "Tom"], ["Ashby", "Cole", "Hartley", "Marlowe", "Pym", "Wren"])
+        case .romance:
+            (["Álvaro", "Inês", "José", "Lucía", "René"], ["Nuñez", "Ibáñez", "Gonçalves", "Béraud", "Rossi"])
+        case .germanic:
+            (["Jürgen", "Käthe", "Lutz", "Sönke", "Ute"], ["Großmann", "Köhler", "Vögel", "Weiß", "Zöllner"])
+        case .nordic:
+            (["Åsa", "Bjørn", "Liv", "Søren", "Väinö"], ["Ødegård", "Lindström", "Mäkelä", "Sørli", "Åkesson"])
+        case .slavic:
+            (["Jiří", "Łukasz", "Mária", "Zoë", "Žofia"], ["Dvořáček", "Kowalczuk", "Novotňák", "Šimůnek", "Wójt"])
         case .greek: (["Άννα", "Νίκος", "Ελένη"], ["Παππάς", "Βλάχος", "Δήμου", "Ρήγας"])
         case .japanese: (["愛", "健", "翔", "陽菜"], ["高野", "北川", "松原", "青木"])
         }
@@ -107,19 +134,27 @@ extension Random {
 
 extension Country {
     static let all: [Country] = [
-        Country(code: "ENG", name: "England", flavour: .english), Country(code: "ESP", name: "España", flavour: .romance),
-        Country(code: "GER", name: "Deutschland", flavour: .germanic), Country(code: "SWE", name: "Sverige", flavour: .nordic),
+        Country(code: "ENG", name: "England", flavour: .english),
+        Country(code: "ESP", name: "España", flavour: .romance),
+        Country(code: "GER", name: "Deutschland", flavour: .germanic),
+        Country(code: "SWE", name: "Sverige", flavour: .nordic),
         Country(code: "CZE", name: "Česko", flavour: .slavic), Country(code: "GRE", name: "Ελλάδα", flavour: .greek),
         Country(code: "JPN", name: "日本", flavour: .japanese), Country(code: "SCO", name: "Scotland", flavour: .english),
-        Country(code: "FRA", name: "France", flavour: .romance), Country(code: "AUT", name: "Österreich", flavour: .germanic),
+        Country(code: "FRA", name: "France", flavour: .romance),
+        Country(code: "AUT", name: "Österreich", flavour: .germanic),
         Country(code: "NOR", name: "Norge", flavour: .nordic), Country(code: "POL", name: "Polska", flavour: .slavic),
         Country(code: "CYP", name: "Κύπρος", flavour: .greek), Country(code: "IRL", name: "Éire", flavour: .english),
-        Country(code: "POR", name: "Portugal", flavour: .romance), Country(code: "SUI", name: "Schweiz", flavour: .germanic),
-        Country(code: "DEN", name: "Danmark", flavour: .nordic), Country(code: "SVK", name: "Slovensko", flavour: .slavic),
-        Country(code: "AUS", name: "Australia", flavour: .english), Country(code: "BRA", name: "Brasil", flavour: .romance),
+        Country(code: "POR", name: "Portugal", flavour: .romance),
+        Country(code: "SUI", name: "Schweiz", flavour: .germanic),
+        Country(code: "DEN", name: "Danmark", flavour: .nordic),
+        Country(code: "SVK", name: "Slovensko", flavour: .slavic),
+        Country(code: "AUS", name: "Australia", flavour: .english),
+        Country(code: "BRA", name: "Brasil", flavour: .romance),
         Country(code: "FIN", name: "Suomi", flavour: .nordic), Country(code: "SRB", name: "Srbija", flavour: .slavic),
         Country(code: "IND", name: "India", flavour: .english), Country(code: "MEX", name: "México", flavour: .romance),
-        Country(code: "USA", name: "United States", flavour: .english), Country(code: "ARG", name: "Argentina", flavour: .romance),
-        Country(code: "NZL", name: "New Zealand", flavour: .english), Country(code: "CIV", name: "Côte d’Ivoire", flavour: .romance),
+        Country(code: "USA", name: "United States", flavour: .english),
+        Country(code: "ARG", name: "Argentina", flavour: .romance),
+        Country(code: "NZL", name: "New Zealand", flavour: .english),
+        Country(code: "CIV", name: "Côte d’Ivoire", flavour: .romance),
     ]
 }

@@ -15,7 +15,8 @@ public struct OfferWriter: ~Copyable {
             throw OfferError(.inputOutput, path: path, "the folder cannot be made: \(error.localizedDescription)")
         }
         let names = ModelKind.allCases.map { $0.plural + ".ndjson" }
-        for name in names.flatMap({ [$0, $0 + ".gz"] }) where FileManager.default.fileExists(atPath: path + "/" + name) {
+        for name in names.flatMap({ [$0, $0 + ".gz"] }) where FileManager.default.fileExists(atPath: path + "/" + name)
+        {
             throw OfferError(.alreadyThere, path: path, "already holds \(name); remove it or choose another folder")
         }
         var files: [OutputFile] = []

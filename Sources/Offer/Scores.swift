@@ -94,7 +94,9 @@ extension Random {
         }
         let period = min(minutes * form.periods.count / form.durationMinutes, form.periods.count - 1)
         fixture.period = form.periods[period]
-        if fixture.sport != .tennis { fixture.minute = Int64(period * form.minutesPerPeriod + below(form.minutesPerPeriod)) }
+        if fixture.sport != .tennis {
+            fixture.minute = Int64(period * form.minutesPerPeriod + below(form.minutesPerPeriod))
+        }
         score(&fixture, periods: period + 1)
     }
 }

@@ -41,7 +41,8 @@ import Testing
 
     static let broken = [
         "{", "[]", "{\"key\":\"a\"}", "{\"value\":{}}", "{\"key\":1,\"value\":{}}", "{\"key\":\"a\",\"value\":[]}",
-        "{\"key\":\"a\",\"value\":{}} x", "{\"key\":\"a\",\"value\":{\"x\":01}}", "{\"key\":\"a\",\"value\":{\"x\":1.}}",
+        "{\"key\":\"a\",\"value\":{}} x", "{\"key\":\"a\",\"value\":{\"x\":01}}",
+        "{\"key\":\"a\",\"value\":{\"x\":1.}}",
         "{\"key\":\"a\",\"value\":{\"x\":tru}}", "{\"key\":\"a\",\"value\":{\"x\":\"\\x\"}}",
         "{\"key\":\"a\",\"value\":{\"x\":\"\\u12g4\"}}", "{\"key\":\"\\ud800\",\"value\":{}}",
         "{\"key\":\"a\",\"value\":{\"x\":[1,]}}", "{\"key\":\"a\",\"value\":{\"x\":1,}}", "{\"key\":\"a\",\"value\":{}",
@@ -110,7 +111,9 @@ import Testing
         let path = folder.path + "/events.ndjson.gz"
         let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
         try folder.write("events.ndjson.gz", Array(bytes.dropLast(100)))
-        let error = try #require(throws: OfferError.self) { try OfferFolder(path: folder.path).check(skipInvalid: true) }
+        let error = try #require(throws: OfferError.self) {
+            try OfferFolder(path: folder.path).check(skipInvalid: true)
+        }
         #expect(error.code == .inputOutput)
     }
 }

@@ -55,18 +55,23 @@ public final class HTTPClient {
         do {
             return try send(bytes, method: method)
         } catch {
-            disconnect()
             guard !isFresh else { throw error }
             return try send(bytes, method: method)
         }
     }
 
+    /// Leaves no connection behind where it fails.
     private func send(_ bytes: [UInt8], method: String) throws(HTTPFailure) -> HTTPResponse {
-        try connect()
-        try write(bytes)
-        let response = try readResponse(toHead: method == "HEAD")
-        if response["connection"]?.lowercased() == "close" { disconnect() }
-        return response
+        do {
+            try connect()
+            try write(bytes)
+            let response = try readResponse(toHead: method == "HEAD")
+            if response["connection"]?.lowercased() == "close" { disconnect() }
+            return response
+        } catch {
+            disconnect()
+            throw error
+        }
     }
 
     // MARK: Raw bytes
@@ -198,7 +203,9 @@ public final class HTTPClient {
 }
 
 extension [UInt8] {
-    fileprivate func hasSuffix(_ suffix: [UInt8]) -> Bool { count >= suffix.count && Array(self.suffix(suffix.count)) == suffix }
+    fileprivate func hasSuffix(_ suffix: [UInt8]) -> Bool {
+        count >= suffix.count && Array(self.suffix(suffix.count)) == suffix
+    }
 }
 
 /// A port that was free a moment ago, on loopback.

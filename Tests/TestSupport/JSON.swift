@@ -126,31 +126,36 @@ private struct Parser {
 
     mutating func digits() -> Int {
         let start = index
-        while let byte, (0x30...0x39).contains(byte) { index += 1 }
+        while let byte, byte >= 0x30, byte <= 0x39 { index += 1 }
         return index - start
     }
 
     mutating func text() throws(JSON.Malformed) -> [UInt8] {
         index += 1
         var result: [UInt8] = []
-        var plain = index
-        while index < bytes.count {
-            let byte = bytes[index]
-            if byte == 0x22 {
-                result.append(contentsOf: bytes[plain..<index])
-                index += 1
-                return result
-            }
-            guard byte >= 0x20 else { throw JSON.Malformed(reason: "a control character in a text") }
-            if byte == 0x5C {
-                result.append(contentsOf: bytes[plain..<index])
-                try escape(to: &result)
-                plain = index
-            } else {
-                index += 1
-            }
+        while true {
+            let end = plainEnd()
+            result.append(contentsOf: bytes[index..<end])
+            index = end
+            if take(0x22) { return result }
+            guard byte == 0x5C else { throw JSON.Malformed(reason: "a text without end, or a control character") }
+            try escape(to: &result)
         }
-        throw JSON.Malformed(reason: "a text without end")
+    }
+
+    /// Where the next quote, backslash or control character stands, or the end. Nearly all bytes pass here, so this
+    /// loop is kept quick in debug builds.
+    private func plainEnd() -> Int {
+        unsafe bytes.withUnsafeBufferPointer { bytes in
+            var at = index
+            let end = bytes.count
+            while at < end {
+                let byte = unsafe bytes[at]
+                if byte == 0x22 || byte == 0x5C || byte < 0x20 { break }
+                at += 1
+            }
+            return at
+        }
     }
 
     mutating func escape(to result: inout [UInt8]) throws(JSON.Malformed) {
@@ -192,6 +197,7 @@ extension JSON {
     /// The text with quotes, unescaped except where JSON demands it.
     public static func quoted(_ text: [UInt8]) -> [UInt8] {
         var result: [UInt8] = [0x22]
+        guard text.contains(where: { isEscaped[Int($0)] }) else { return [0x22] + text + [0x22] }
         result.reserveCapacity(text.count + 2)
         for byte in text {
             switch byte {
@@ -210,4 +216,7 @@ extension JSON {
         result.append(0x22)
         return result
     }
+
+    /// Which bytes JSON demands to escape. Most texts have none, and a look into a table is quick in debug builds too.
+    private static let isEscaped: [Bool] = (0...255).map { $0 < 0x20 || $0 == 0x22 || $0 == 0x5C }
 }

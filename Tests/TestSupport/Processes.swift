@@ -42,14 +42,18 @@ public final class TemporaryFolder {
 /// A condition did not come true in time, or a child ended early.
 public struct WaitFailure: Error, CustomStringConvertible {
     public let description: String
+
+    public init(description: String) { self.description = description }
 }
 
 /// Asks `condition` every few milliseconds until it is true. The pause only spares the processor: the condition alone
 /// decides.
-public func wait(seconds: Double, for what: String, until condition: () throws -> Bool) throws {
+public func wait(seconds: Double, for what: @autoclosure () -> String, until condition: () throws -> Bool) throws {
     let deadline = Date().addingTimeInterval(seconds)
     while try !condition() {
-        guard Date() < deadline else { throw WaitFailure(description: "after \(seconds) s still waiting for \(what)") }
+        guard Date() < deadline else {
+            throw WaitFailure(description: "after \(seconds) s still waiting for \(what())")
+        }
         Thread.sleep(forTimeInterval: 0.01)
     }
 }
@@ -62,7 +66,8 @@ public final class ChildProcess {
 
     /// Starts `binary` with standard output and error in the file `<folder>/<name>.log`.
     public init(
-        _ name: String, binary: String, arguments: [String], folder: TemporaryFolder, environment: [String: String] = [:]
+        _ name: String, binary: String, arguments: [String], folder: TemporaryFolder,
+        environment: [String: String] = [:]
     ) throws {
         self.name = name
         outputPath = folder.path + "/" + name + ".log"

@@ -23,7 +23,7 @@ public func referenceMilliseconds(_ text: [UInt8]) -> Int64? {
         guard from + length <= text.count else { return nil }
         var value = 0
         for index in from..<from + length {
-            guard (0x30...0x39).contains(text[index]) else { return nil }
+            guard text[index] >= 0x30, text[index] <= 0x39 else { return nil }
             value = value * 10 + Int(text[index] - 0x30)
         }
         return value
@@ -38,7 +38,7 @@ public func referenceMilliseconds(_ text: [UInt8]) -> Int64? {
     if text[index] == 0x2E {
         index += 1
         let start = index
-        while index < text.count, (0x30...0x39).contains(text[index]) { index += 1 }
+        while index < text.count, text[index] >= 0x30, text[index] <= 0x39 { index += 1 }
         guard index > start else { return nil }
         let digits = text[start..<index].prefix(3).map { Int($0 - 0x30) } + [0, 0]
         fraction = digits[0] * 100 + digits[1] * 10 + digits[2]

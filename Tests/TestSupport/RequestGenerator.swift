@@ -29,12 +29,24 @@ public struct RequestGenerator {
         rules = reference.rules
     }
 
+    /// A longer target could meet the limit of a request line, which is another rule's business.
+    private static let targetBytesMax = 12_000
+
     public mutating func next() -> GeneratedRequest {
+        while true {
+            let request = any()
+            if request.target.utf8.count <= Self.targetBytesMax { return request }
+        }
+    }
+
+    private mutating func any() -> GeneratedRequest {
         if chance(1, in: Self.errorsOneIn) { return faulty() }
         return chance(1, in: 6) ? GeneratedRequest(target: teamsTarget()) : GeneratedRequest(target: matchesTarget())
     }
 
-    private mutating func chance(_ part: Int, in whole: Int) -> Bool { Int.random(in: 0..<whole, using: &random) < part }
+    private mutating func chance(_ part: Int, in whole: Int) -> Bool {
+        Int.random(in: 0..<whole, using: &random) < part
+    }
 
     private mutating func pick<Element>(_ list: [Element]) -> Element? { list.randomElement(using: &random) }
 
@@ -69,25 +81,27 @@ public struct RequestGenerator {
 
     private mutating func eventList(max: Int) -> [String] {
         let size = size(max: max)
-        return repeated((0..<size).map { _ in
-            switch Int.random(in: 0..<20, using: &random) {
-            case 0: unknownID()
-            case 1: pick(teamIDs) ?? unknownID()
-            default: pick(eventIDs) ?? unknownID()
-            }
-        })
+        return repeated(
+            (0..<size).map { _ in
+                switch Int.random(in: 0..<20, using: &random) {
+                case 0: unknownID()
+                case 1: pick(teamIDs) ?? unknownID()
+                default: pick(eventIDs) ?? unknownID()
+                }
+            })
     }
 
     private mutating func teamList(max: Int) -> [String] {
         let size = size(max: max)
-        return repeated((0..<size).map { _ in
-            switch Int.random(in: 0..<20, using: &random) {
-            case 0: unknownID()
-            case 1: pick(eventIDs) ?? unknownID()
-            case 2...4: pick(teamIDs) ?? unknownID()
-            default: pick(playingIDs) ?? unknownID()
-            }
-        })
+        return repeated(
+            (0..<size).map { _ in
+                switch Int.random(in: 0..<20, using: &random) {
+                case 0: unknownID()
+                case 1: pick(eventIDs) ?? unknownID()
+                case 2...4: pick(teamIDs) ?? unknownID()
+                default: pick(playingIDs) ?? unknownID()
+                }
+            })
     }
 
     /// Some ids twice: a repeat counts once, so the list stays within its limit.
@@ -132,16 +146,19 @@ public struct RequestGenerator {
         let teams = "/v1/api/app/myt/\(sport())"
         let targets = [
             matches, teams, matches + "?limit=3", matches + "?limit=3&offset=1", teams + "?eventIds=\(known)",
-            tooMany(matches, "eventIds", rules.eventsPerRequestMax), tooMany(matches, "teamIds", rules.teamsPerRequestMax),
+            tooMany(matches, "eventIds", rules.eventsPerRequestMax),
+            tooMany(matches, "teamIds", rules.teamsPerRequestMax),
             tooMany(teams, "teamIds", rules.teamsPerRequestMax),
             "\(matches)?eventIds=\(known),\(malformedID())", "\(matches)?teamIds=\(malformedID())",
             "\(teams)?teamIds=\(team),\(malformedID())", "\(matches)?eventIds=\(known)&teamIds=\(malformedID())",
-            "\(matches)?eventIds=\(known)&limit=\(malformedNumber())", "\(matches)?teamIds=\(team)&offset=\(malformedNumber())",
+            "\(matches)?eventIds=\(known)&limit=\(malformedNumber())",
+            "\(matches)?teamIds=\(team)&offset=\(malformedNumber())",
             "\(matches)?eventIds=\(known)&limit=0", "\(matches)?eventIds=\(known)&limit=\(rules.limitMax + 1)",
             "\(matches)?eventIds=\(known)&limit=2&limit=2", "\(matches)?eventIds=\(known)&offset=1&offset=2",
             "\(matches)?eventIds=\(known)&page=1", "\(matches)?EventIds=\(known)", "\(teams)?teamIds=\(team)&limit=1",
             "\(teams)?teamIds=\(team)&eventIds=\(known)", "\(matches)?eventIds=\(known)&Limit=1",
-            "\(matches)/?eventIds=\(known)", "/v1/api/app/mym/golf?eventIds=\(known)", "/v1/api/app/mym?eventIds=\(known)",
+            "\(matches)/?eventIds=\(known)", "/v1/api/app/mym/golf?eventIds=\(known)",
+            "/v1/api/app/mym?eventIds=\(known)",
             "/v1/api/app/mym/Soccer?eventIds=\(known)", "/v1/api/app/MYM/soccer?eventIds=\(known)", "/v1/api/app/",
             "/v2/api/app/mym/soccer?eventIds=\(known)", "/nothing/here",
         ]
@@ -153,7 +170,9 @@ public struct RequestGenerator {
     }
 
     private mutating func malformedID() -> String {
-        pick(["", "a%20b", "%C3%A9", "a%2", "%zz", "a/b", "a!b", "%00", "x" + String(repeating: "y", count: 64), "a%2C"]) ?? ""
+        pick([
+            "", "a%20b", "%C3%A9", "a%2", "%zz", "a/b", "a!b", "%00", "x" + String(repeating: "y", count: 64), "a%2C",
+        ]) ?? ""
     }
 
     private mutating func malformedNumber() -> String {

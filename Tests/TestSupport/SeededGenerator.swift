@@ -13,7 +13,8 @@ public struct SeededGenerator: RandomNumberGenerator, Sendable {
 
     /// The seed of `FAVORITES_TEST_SEED`, or else a random one.
     public static func forTest(environment: [String: String] = [:]) -> SeededGenerator {
-        SeededGenerator(seed: environment["FAVORITES_TEST_SEED"].flatMap(UInt64.init) ?? UInt64.random(in: 0...UInt64.max))
+        SeededGenerator(
+            seed: environment["FAVORITES_TEST_SEED"].flatMap(UInt64.init) ?? UInt64.random(in: 0...UInt64.max))
     }
 
     public mutating func next() -> UInt64 {

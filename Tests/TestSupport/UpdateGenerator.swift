@@ -121,28 +121,14 @@ public struct UpdateGenerator {
     }
 
     private func event(_ event: ReferenceEvent) -> GeneratedUpdate {
-        var fields = MessageWriter()
-        fields.text("id", event.id)
-        fields.text("sport", event.sport)
-        fields.text("stageId", event.stageID)
-        fields.text("scheduledStart", referenceTimeText(event.start))
-        fields.text("status", event.status)
-        fields.text("period", event.period)
-        fields.integer("minute", event.minute)
-        let participants = event.participants.map { participant in
-            var fields = MessageWriter()
-            fields.text("id", participant.id)
-            fields.text("score", participant.score)
-            fields.raw("periodScores", participant.periodScores.map { jsonList($0.map(\.quoted)) })
-            return fields.closed()
-        }
-        fields.raw("participants", jsonList(participants))
-        return update(.event, event.id, fields)
+        GeneratedUpdate(kind: .event, key: Array(event.id.utf8), value: messageValue(of: event))
     }
 
     /// A name, with characters beyond ASCII and such as JSON escapes.
     private mutating func name() -> String {
-        let words = ["Ærøskøbing", "Real", "Štěchovice", "東京", "\"Die Elf\"", "Back\\slash", "Tab\tbed", "FC", "United", "😀"]
+        let words = [
+            "Ærøskøbing", "Real", "Štěchovice", "東京", "\"Die Elf\"", "Back\\slash", "Tab\tbed", "FC", "United", "😀",
+        ]
         return (0..<number(1..<4)).map { _ in words.randomElement(using: &random) ?? "" }.joined(separator: " ")
     }
 
@@ -212,9 +198,13 @@ public struct UpdateGenerator {
         let field = Self.brokenFields(update.kind).randomElement(using: &random) ?? "\"id\":null"
         switch number(0..<12) {
         case 0: update.value = Array(value.dropLast(number(1..<value.count)))
-        case 1: update.value = Array(text.utf8) + Array(",\"pad\":\"".utf8) + Array(repeating: 0x78, count: 256 << 10) + [0x22, 0x7D]
+        case 1:
+            update.value =
+                Array(text.utf8) + Array(",\"pad\":\"".utf8) + Array(repeating: 0x78, count: 256 << 10) + [0x22, 0x7D]
         case 2: update.value = Array(text.utf8) + Array(",\"name\":\"".utf8) + [0xC3, 0x28, 0x22, 0x7D]
-        case 3: update.value = Array(["[]", "1", "\"text\"", "{}", "null", "{\"id\":1}", ""].randomElement(using: &random)?.utf8 ?? "".utf8)
+        case 3:
+            update.value = Array(
+                ["[]", "1", "\"text\"", "{}", "null", "{\"id\":1}", ""].randomElement(using: &random)?.utf8 ?? "".utf8)
         case 4: update.value = value + Array("x".utf8)
         case 5: update.key = Array("another-key".utf8)
         default: update.value = Array((text + "," + field + "}").utf8)
@@ -223,7 +213,9 @@ public struct UpdateGenerator {
     }
 
     private static func brokenFields(_ kind: ModelKind) -> [String] {
-        let always = ["\"id\":null", "\"id\":7", "\"id\":\"other\"", "\"id\":\"\"", "\"x\":tru", "\"x\":01", "\"x\":\"\u{1}\""]
+        let always = [
+            "\"id\":null", "\"id\":7", "\"id\":\"other\"", "\"id\":\"\"", "\"x\":tru", "\"x\":01", "\"x\":\"\u{1}\"",
+        ]
         let named = always + ["\"name\":null", "\"name\":1", "\"name\":\"\\ud800\"", "\"name\":[]"]
         let sport = ["\"sport\":null", "\"sport\":\"golf\"", "\"sport\":\"SOCCER\"", "\"sport\":1"]
         switch kind {
@@ -235,7 +227,8 @@ public struct UpdateGenerator {
                 "\"participants\":[{\"id\":\"p\",\"periodScores\":[2]}]",
                 "\"participants\":[{\"id\":\"p\",\"periodScores\":\"2\"}]", "\"participants\":[null]",
                 "\"stageId\":null", "\"stageId\":\"a/b\"", "\"stageId\":\"\(String(repeating: "s", count: 65))\"",
-                "\"status\":null", "\"status\":\"LIVE\"", "\"status\":\"finished\"", "\"period\":1", "\"period\":\"\\udfff\"",
+                "\"status\":null", "\"status\":\"LIVE\"", "\"status\":\"finished\"", "\"period\":1",
+                "\"period\":\"\\udfff\"",
                 "\"minute\":1.5", "\"minute\":\"1\"", "\"minute\":9223372036854775808", "\"minute\":1e3",
                 "\"scheduledStart\":null", "\"scheduledStart\":\"2025-02-30T00:00:00Z\"", "\"scheduledStart\":1",
                 "\"scheduledStart\":\"2025-01-01\"", "\"scheduledStart\":\"2016-12-31T23:59:60Z\"",
@@ -243,7 +236,8 @@ public struct UpdateGenerator {
             ]
         case .participant:
             return named + sport + [
-                "\"shortName\":1", "\"abbreviation\":{}", "\"imageUrl\":false", "\"regionId\":\"a b\"", "\"regionId\":\"\"",
+                "\"shortName\":1", "\"abbreviation\":{}", "\"imageUrl\":false", "\"regionId\":\"a b\"",
+                "\"regionId\":\"\"",
                 "\"regionId\":1",
             ]
         case .stage:
@@ -274,4 +268,25 @@ struct MessageWriter {
     mutating func integer(_ name: String, _ integer: Int64?) { raw(name, integer.map { Array(String($0).utf8) }) }
 
     func closed() -> [UInt8] { bytes + [0x7D] }
+}
+
+/// The message that says what `event` is.
+func messageValue(of event: ReferenceEvent) -> [UInt8] {
+    var fields = MessageWriter()
+    fields.text("id", event.id)
+    fields.text("sport", event.sport)
+    fields.text("stageId", event.stageID)
+    fields.text("scheduledStart", referenceTimeText(event.start))
+    fields.text("status", event.status)
+    fields.text("period", event.period)
+    fields.integer("minute", event.minute)
+    let participants = event.participants.map { participant in
+        var fields = MessageWriter()
+        fields.text("id", participant.id)
+        fields.text("score", participant.score)
+        fields.raw("periodScores", participant.periodScores.map { jsonList($0.map(\.quoted)) })
+        return fields.closed()
+    }
+    fields.raw("participants", jsonList(participants))
+    return fields.closed()
 }

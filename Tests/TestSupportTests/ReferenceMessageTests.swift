@@ -7,7 +7,8 @@ import Testing
 @Suite struct ReferenceMessageTests {
     static func changed(_ field: String, _ value: String) -> String {
         let fields = [
-            ("id", #""e""#), ("sport", #""soccer""#), ("stageId", #""s""#), ("scheduledStart", #""2025-01-01T00:00:00Z""#),
+            ("id", #""e""#), ("sport", #""soccer""#), ("stageId", #""s""#),
+            ("scheduledStart", #""2025-01-01T00:00:00Z""#),
             ("status", #""FINISHED""#), ("participants", #"[{"id":"p"}]"#), ("period", "null"), ("minute", "null"),
         ]
         let list = fields.filter { $0.0 != field || value != "-" }
@@ -15,7 +16,8 @@ import Testing
     }
 
     static let valid: [(String, String)] = [
-        ("minute", "-9223372036854775808"), ("minute", "0"), ("period", #""""#), ("participants", #"[{"id":"p"},{"id":"p"}]"#),
+        ("minute", "-9223372036854775808"), ("minute", "0"), ("period", #""""#),
+        ("participants", #"[{"id":"p"},{"id":"p"}]"#),
         ("participants", #"[{"id":"p","score":"","periodScores":[]}]"#),
         ("participants", #"[{"id":"p","score":null,"periodScores":null,"x":[{}]}]"#),
         ("participants", "[" + Array(repeating: #"{"id":"p"}"#, count: 64).joined(separator: ",") + "]"),
@@ -29,7 +31,8 @@ import Testing
         ("id", "-"), ("sport", "-"), ("stageId", "-"), ("scheduledStart", "-"), ("status", "-"), ("participants", "-"),
         ("id", "null"), ("stageId", "null"), ("id", #""f""#), ("id", "1"), ("stageId", #""a b""#), ("stageId", #""""#),
         ("stageId", #""é""#), ("sport", #""Soccer""#), ("sport", #""golf""#), ("status", #""finished""#),
-        ("participants", "[]"), ("participants", "{}"), ("participants", #"["p"]"#), ("participants", #"[{"id":null}]"#),
+        ("participants", "[]"), ("participants", "{}"), ("participants", #"["p"]"#),
+        ("participants", #"[{"id":null}]"#),
         ("participants", "[" + Array(repeating: #"{"id":"p"}"#, count: 65).joined(separator: ",") + "]"),
         ("participants", #"[{"id":"p","score":1}]"#), ("participants", #"[{"id":"p","periodScores":["1",null]}]"#),
         ("minute", "1.0"), ("minute", "1e0"), ("minute", "9223372036854775808"), ("minute", #""1""#), ("minute", "01"),

@@ -124,8 +124,11 @@ extension String {
             (.region, "r", #"{"id":"r","name":"R"}"#),
         ])
         #expect(text(reference, "/v1/api/app/mym/soccer?eventIds=e").contains(#"{"id":"st1","name":"S","events""#))
-        reference.apply(.category, key: Array("c".utf8), value: Array(#"{"id":"c","sport":"tennis","name":"","regionId":"r"}"#.utf8))
-        reference.apply(.participant, key: Array("p".utf8), value: Array(#"{"id":"p","sport":"tennis","name":"\u0001\"/é"}"#.utf8))
+        reference.apply(
+            .category, key: Array("c".utf8), value: Array(#"{"id":"c","sport":"tennis","name":"","regionId":"r"}"#.utf8)
+        )
+        reference.apply(
+            .participant, key: Array("p".utf8), value: Array(#"{"id":"p","sport":"tennis","name":"\u0001\"/é"}"#.utf8))
         let answer = text(reference, "/v1/api/app/mym/soccer?eventIds=e")
         #expect(answer.contains(#""category":{"id":"c","name":""},"region":{"id":"r","name":"R"},"events""#))
         #expect(answer.contains(#""name":"\u0001\"/é","status""#))

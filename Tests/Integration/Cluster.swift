@@ -1,0 +1,139 @@
+// A whole cluster of real processes for a test: broker, nodes and a router, each with ports that the test chose. All
+// of them end with the object.
+
+import Foundation
+import Kafka
+import Logging
+import Model
+import Offer
+import TestSupport
+import Testing
+
+/// What a test of processes needs on this machine; without it such tests are skipped, and say so.
+enum Prerequisites {
+    static let comment: Comment = """
+        needs a built `favorites` with its commands (FAVORITES_BIN or `swift build`) and the football fixtures \
+        (FAVORITES_FOOTBALL or ../shared/data/football)
+        """
+
+    static let met: (binary: String, football: String)? = {
+        guard let binary = TestPaths.binary, let football = TestPaths.football, let folder = try? TemporaryFolder(),
+            let help = try? ChildProcess.run(
+                "help", binary: binary, arguments: ["node", "--help"], folder: folder, seconds: 20),
+            help.contains("--cluster-replicas")
+        else { return nil }
+        return (binary, football)
+    }()
+}
+
+final class Cluster {
+    static let partitions = 12
+    /// The topics by `ModelKind.rawValue`.
+    static let topics = ModelKind.allCases.map { "favorites-api-\($0.plural)" }
+
+    let folder: TemporaryFolder
+    let binary: String
+    let brokers: String
+    private let broker: ChildProcess
+    private(set) var nodes: [(process: ChildProcess, management: HTTPClient)] = []
+    private var routers: [(process: ChildProcess, management: HTTPClient)] = []
+
+    /// Starts the broker, which makes the topics.
+    init(binary: String) throws {
+        self.binary = binary
+        folder = try TemporaryFolder()
+        let bootstrap = folder.path + "/bootstrap"
+        broker = try ChildProcess(
+            "broker", binary: binary,
+            arguments: ["broker", "--partitions", "\(Self.partitions)", "--bootstrap-file", bootstrap], folder: folder)
+        var address = ""
+        let process = broker
+        try wait(seconds: 20, for: "the bootstrap file") {
+            address = (try? String(contentsOfFile: bootstrap, encoding: .utf8)) ?? ""
+            guard process.isRunning else { throw WaitFailure(description: "the broker ended:\n\(process.output)") }
+            return address.hasSuffix("\n") || address.contains(":")
+        }
+        brokers = address.trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    func startNodes(_ count: Int, replicas: Int) throws {
+        for _ in 0..<count {
+            let number = nodes.count
+            let management = try freePort()
+            let process = try ChildProcess(
+                "node-\(number)", binary: binary,
+                arguments: [
+                    "node", "--kafka-brokers", brokers, "--data-dir", folder.path + "/node-\(number)", "--link-port",
+                    "0",
+                    "--management-port", "\(management)", "--cluster-replicas", "\(replicas)",
+                ], folder: folder)
+            nodes.append((process, HTTPClient(port: management)))
+        }
+    }
+
+    /// Starts a router whose *now* stands still at `now`, waits until it is ready, and returns a client of it.
+    func startRouter(now: String) throws -> HTTPClient {
+        let http = try freePort()
+        let management = try freePort()
+        let process = try ChildProcess(
+            "router-\(routers.count)", binary: binary,
+            arguments: [
+                "router", "--kafka-brokers", brokers, "--http-port", "\(http)", "--management-port", "\(management)",
+                "--clock-fixed", now,
+            ], folder: folder)
+        let client = HTTPClient(port: management)
+        routers.append((process, client))
+        try wait(seconds: 60, for: "\(process.name) to be ready:\n\(process.output.suffix(2000))") {
+            guard process.isRunning else { throw WaitFailure(description: "the router ended:\n\(process.output)") }
+            return (try? client.request("GET", "/health/ready").status) == 200
+        }
+        return HTTPClient(port: http)
+    }
+
+    /// Publishes a folder with the program's own command.
+    func publish(_ folder: String) throws {
+        _ = try ChildProcess.run(
+            "publish", binary: binary, arguments: ["publish", folder, "--kafka-brokers", brokers], folder: self.folder,
+            seconds: 120)
+    }
+
+    /// A producer for single messages, legal or not.
+    func producer() throws -> KafkaProducer {
+        try KafkaProducer(
+            options: KafkaClientOptions(brokers: brokers), topics: Self.topics, logger: Logger(label: "test"))
+    }
+
+    /// Waits until everything that was published so far is applied on every node, so visible to the router.
+    ///
+    /// A node's `/health` says in `behind` how many messages of the partitions it holds and of the global topics are
+    /// not applied yet, against the log ends as Kafka tells them at the time of asking. Zero on every node, asked after
+    /// the producer has flushed, means applied everywhere. This is the one place that knows that form.
+    func waitUntilApplied(seconds: Double = 60) throws {
+        for node in nodes {
+            try wait(seconds: seconds, for: "\(node.process.name) to apply everything") {
+                guard node.process.isRunning else {
+                    throw WaitFailure(description: "\(node.process.name) ended:\n\(node.process.output.suffix(2000))")
+                }
+                guard let health = try? node.management.request("GET", "/health"), health.status == 200,
+                    let json = try? JSON(health.body)
+                else { return false }
+                return json["behind"] == .integer(0)
+            }
+        }
+    }
+}
+
+extension KafkaProducer {
+    struct Undelivered: Error {
+        let counts: DeliveryCounts
+    }
+
+    func send(_ kind: ModelKind, key: [UInt8], value: [UInt8]?) throws {
+        try produce(topic: Int(kind.rawValue), key: key, value: value)
+    }
+
+    /// Waits until every message sent so far is delivered.
+    func flushAll() throws {
+        guard flush(timeoutMs: 30_000), counts.failed == 0 else { throw Undelivered(counts: counts) }
+    }
+}

@@ -1,0 +1,80 @@
+// Nothing wrong under change: updates flow at a set rate while requests are asked and each answer is judged.
+
+import Kafka
+import Model
+import TestSupport
+import Testing
+
+@Suite(.serialized, .enabled(if: Prerequisites.met != nil, Prerequisites.comment))
+struct LiveTests {
+    static let updatesPerSecond = 5000
+    static let seconds = 20
+    /// What the cluster promises on a machine that runs all of it, tests included: an update is visible within this.
+    static let freshnessMs: Int64 = 2000
+
+    @Test func nothingIsWrongUnderChange() throws {
+        let (binary, football) = try #require(Prerequisites.met)
+        var random = SeededGenerator.forTest()
+        let seed = random.next()
+        let instant = ClusterTests.instants[1]
+        let now = referenceMilliseconds(instant)
+        let cluster = try Cluster(binary: binary)
+        let reference = Reference()
+        for message in try messages(of: football) {
+            reference.apply(message.kind, key: message.key, value: message.value)
+        }
+        try cluster.publish(football)
+        try cluster.startNodes(3, replicas: 2)
+        let router = try cluster.startRouter(now: instant)
+        try cluster.waitUntilApplied()
+
+        let checker = LiveChecker(
+            reference: reference, sport: "soccer", now: now, freshnessMs: Self.freshnessMs, hotMax: 3000, seed: seed)
+        let asked = try askWhileUpdating(cluster, router, checker, seed: seed)
+        #expect(
+            asked > 500 && checker.comparedWhole > 100, "\(asked) requests, \(checker.comparedWhole) compared whole")
+
+        try cluster.waitUntilApplied()
+        var requests = RequestGenerator(seed: seed, reference: reference)
+        for index in 0..<500 {
+            if let difference = try difference(requests.next(), router, reference, now: now) {
+                Issue.record("seed \(seed), request \(index) after the updates: \(difference)")
+                break
+            }
+        }
+    }
+
+    /// Publishes what is due and asks one request, in turn, by one thread. Returns how many requests were asked.
+    private func askWhileUpdating(
+        _ cluster: Cluster, _ router: HTTPClient, _ checker: LiveChecker, seed: UInt64
+    ) throws -> Int {
+        let producer = try cluster.producer()
+        let clock = ContinuousClock()
+        let start = clock.now
+        func elapsedMs() -> Int64 { Int64((clock.now - start) / .milliseconds(1)) }
+        var sent = 0
+        var asked = 0
+        var wrongs = 0
+        while elapsedMs() < Int64(Self.seconds) * 1000, wrongs < 5 {
+            while sent < Int(elapsedMs()) * Self.updatesPerSecond / 1000 {
+                let update = checker.nextUpdate(at: elapsedMs())
+                try producer.send(update.kind, key: update.key, value: update.value)
+                sent += 1
+            }
+            producer.serve()
+            let request = checker.nextRequest()
+            let sentAt = elapsedMs()
+            let response = try router.request("GET", request.target)
+            asked += 1
+            let found =
+                response.status == 200
+                ? checker.wrongs(request, body: response.body, sentAt: sentAt) : ["status \(response.status)"]
+            for wrong in found {
+                Issue.record("seed \(seed), request \(asked) at \(sentAt) ms: \(wrong): \(request.target)")
+                wrongs += 1
+            }
+        }
+        try producer.flushAll()
+        return asked
+    }
+}

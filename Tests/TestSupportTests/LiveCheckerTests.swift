@@ -1,0 +1,87 @@
+// The live checker finds nothing wrong with the reference, and finds each kind of wrong in an answer that was spoilt.
+
+import Model
+import TestSupport
+import Testing
+
+@Suite struct LiveCheckerTests {
+    static let now = referenceMilliseconds("2025-08-16T15:00:00Z")
+
+    /// 40 teams, 300 events in 5 stages.
+    func offer() -> Reference {
+        let teams = (0..<40).map { "t\($0)" }
+        return load(
+            teams.prefix(35).map {
+                (.participant, $0, "{\"id\":\"\($0)\",\"sport\":\"soccer\",\"name\":\"Team \($0)\"}")
+            }
+                + (0..<300).map { event("e\($0)", [teams[$0 % 40], teams[($0 * 7 + 1) % 40]], stage: "s\($0 % 5)") })
+    }
+
+    func checker(_ reference: Reference, seed: UInt64) -> LiveChecker {
+        LiveChecker(reference: reference, sport: "soccer", now: Self.now, freshnessMs: 100, hotMax: 200, seed: seed)
+    }
+
+    @Test func theReferenceIsNeverWrong() throws {
+        let reference = offer()
+        let checker = checker(reference, seed: 1)
+        for time in 0..<2000 {
+            _ = checker.nextUpdate(at: Int64(time))
+            guard time % 4 == 0 else { continue }
+            let request = checker.nextRequest()
+            let body = try #require(reference.answer(target: request.target, now: Self.now).body)
+            #expect(checker.wrongs(request, body: body, sentAt: Int64(time)) == [])
+        }
+        #expect(checker.comparedWhole > 50)
+    }
+
+    /// Spoils a good answer of a settled offer.
+    func wrongs(_ spoil: (String, Reference, LiveChecker, LiveChecker.Request) -> String) throws -> [String] {
+        let reference = offer()
+        let checker = checker(reference, seed: 2)
+        for time in 0..<50 { _ = checker.nextUpdate(at: Int64(time)) }
+        var request = checker.nextRequest()
+        var good = text(reference, request.target)
+        // Seed 2 soon makes a request whose first event was updated.
+        while !good.contains("\"minute\":") || good.components(of: "\"scheduledStart\"").count < 4 {
+            request = checker.nextRequest()
+            good = text(reference, request.target)
+        }
+        let spoilt = spoil(good, reference, checker, request)
+        #expect(spoilt != good)
+        return checker.wrongs(request, body: Array(spoilt.utf8), sentAt: 1_000_000)
+    }
+
+    @Test func findsWhatWasNeverPublished() throws {
+        let wrongs = try wrongs { good, _, _, _ in good.replacing("\"minute\":", with: "\"minute\":77") }
+        #expect(wrongs.contains { $0.hasSuffix("which was never published") })
+        let status = try self.wrongs { good, _, _, _ in good.replacing("\"NOT_STARTED\"", with: "\"ABANDONED\"") }
+        #expect(status.contains { $0.contains("was published") })
+        let name = try self.wrongs { good, _, _, _ in good.replacing("Team t", with: "Squad t") }
+        #expect(name.contains { $0.contains("shows a name") })
+    }
+
+    @Test func findsOlderVersions() throws {
+        let wrongs = try wrongs { good, reference, checker, request in
+            for time in 50..<3000 { _ = checker.nextUpdate(at: Int64(time)) }
+            let newer = reference.answer(target: request.target, now: Self.now).body ?? []
+            #expect(checker.wrongs(request, body: newer, sentAt: 1_000_000) == [])
+            return good + " "
+        }
+        #expect(wrongs.contains { $0.contains("after") })
+    }
+
+    @Test func findsWrongPlacesAndSets() throws {
+        let missing = try wrongs { _, _, _, _ in #"{"sport":"soccer","total":0,"offset":0,"limit":350,"stages":[]}"# }
+        #expect(missing.contains { $0.hasSuffix("is missing") })
+        let total = try wrongs { good, _, _, _ in good.replacing("\"total\":", with: "\"total\":1") }
+        #expect(total.contains { $0.hasPrefix("total") })
+        let twice = try wrongs { good, _, _, _ in
+            let stages = good.components(of: "\"stages\":[")[1].dropLast(2)
+            return good.replacing("\"stages\":[", with: "\"stages\":[\(stages),")
+        }
+        #expect(twice.contains { $0.hasPrefix("stage") } && twice.contains { $0.hasSuffix("stands twice") })
+        let name = try wrongs { good, _, _, _ in good.replacing(" - ", with: " + ") }
+        #expect(name.contains { $0.contains("does not fit") })
+        #expect(try wrongs { _, _, _, _ in "[]" } == ["no JSON answer"])
+    }
+}
