@@ -183,7 +183,7 @@ public final class WriterThread: Sendable {
         for (kind, count) in zip(GlobalPosition.kinds, writer.store.partitionCounts[1...]) {
             for partition in 0..<count {
                 let key = TopicPartition(kind, PartitionID(partition))
-                let applied = writer.applied(key)
+                let applied = writer.published(key)
                 report.globals.append(
                     NodeReport.GlobalReport(
                         partition: key, applied: applied,

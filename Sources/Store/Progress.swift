@@ -61,6 +61,8 @@ final class GlobalProgress: @unchecked Sendable {
         appliedVersion.add(1, ordering: .releasing)
     }
 
+    func applied(at index: Int) -> Offset { unsafe Offset(applied[index].load(ordering: .acquiring)) }
+
     /// After reading records: nothing seen is newer than this.
     func loadStarted(into position: inout GlobalPosition) {
         for index in 0..<count { unsafe position.set(Offset(started[index].load(ordering: .relaxed)), at: index) }

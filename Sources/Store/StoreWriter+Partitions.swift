@@ -45,10 +45,16 @@ extension StoreWriter {
         if rerender.isEmpty { store.globals.apply(readGlobals) }
     }
 
-    /// What is applied, as the writer knows it.
+    /// What was handed to `apply`.
     public func applied(_ source: TopicPartition) -> Offset {
         if source.kind != .event { return readGlobals[source.kind, source.partition] }
         return unsafe Offset(store.partitions[Int(source.partition.rawValue)].applied.load(ordering: .relaxed))
+    }
+
+    /// What readers find applied: of a global topic, with everything rendered again that it changed.
+    public func published(_ source: TopicPartition) -> Offset {
+        if source.kind == .event { return applied(source) }
+        return store.globals.applied(at: readGlobals.index(source.kind, source.partition))
     }
 
     // MARK: - Readiness

@@ -11,7 +11,10 @@ struct Favorites: AsyncParsableCommand {
         abstract: "The read side of a live-sports product: six Kafka topics in, my matches and my teams out.",
         discussion: "Start with `favorites demo`, which runs a whole cluster on this machine.",
         version: "0.1.0",
-        subcommands: [BrokerCommand.self, TopicsCommand.self, PublishCommand.self, NodeCommand.self, RouterCommand.self, ServeCommand.self])
+        subcommands: [
+            DemoCommand.self, ServeCommand.self, NodeCommand.self, RouterCommand.self, BrokerCommand.self,
+            TopicsCommand.self, PublishCommand.self, GenerateCommand.self, SimulateCommand.self,
+        ])
 
     static func main() async {
         do {

@@ -78,7 +78,8 @@ final class Cluster {
         let process = try ChildProcess(
             "router-\(routers.count)", binary: binary,
             arguments: [
-                "router", "--kafka-brokers", brokers, "--http-port", "\(http)", "--management-port", "\(management)",
+                "router", "--kafka-brokers", brokers, "--data-dir", folder.path + "/router-\(routers.count)",
+                "--http-port", "\(http)", "--management-port", "\(management)",
                 "--clock-fixed", now,
             ], folder: folder)
         let client = HTTPClient(port: management)
@@ -103,24 +104,42 @@ final class Cluster {
             options: KafkaClientOptions(brokers: brokers), topics: Self.topics, logger: Logger(label: "test"))
     }
 
-    /// Waits until everything that was published so far is applied on every node, so visible to the router.
-    ///
-    /// A node's `/health` says in `behind` how many messages of the partitions it holds and of the global topics are
-    /// not applied yet, against the log ends as Kafka tells them at the time of asking. Zero on every node, asked after
-    /// the producer has flushed, means applied everywhere. This is the one place that knows that form.
+    /// Waits until everything that was published so far is applied on every node, so visible to the router: on each
+    /// node's `/health` every partition that it reads stands at the log's end, as the broker tells it now.
     func waitUntilApplied(seconds: Double = 60) throws {
-        for node in nodes {
+        let admin = try KafkaAdmin(options: KafkaClientOptions(brokers: brokers), logger: Logger(label: "test"))
+        var ends: [String: Int64] = [:]
+        for kind in ModelKind.allCases {
+            for partition in 0..<Self.partitions {
+                let bounds = try admin.bounds(of: Self.topics[Int(kind.rawValue)], PartitionID(partition))
+                #expect(bounds.start == Offset(0), "the broker has trimmed \(kind.plural) partition \(partition)")
+                ends["\(kind.plural)/\(partition)"] = bounds.end.rawValue
+            }
+        }
+        for node in nodes where node.process.isRunning {
             try wait(seconds: seconds, for: "\(node.process.name) to apply everything") {
                 guard node.process.isRunning else {
                     throw WaitFailure(description: "\(node.process.name) ended:\n\(node.process.output.suffix(2000))")
                 }
-                guard let health = try? node.management.request("GET", "/health"), health.status == 200,
-                    let json = try? JSON(health.body)
+                guard let response = try? node.management.request("GET", "/health"), response.status == 200,
+                    let health = try? JSONDecoder().decode(NodeHealth.self, from: Data(response.body))
                 else { return false }
-                return json["behind"] == .integer(0)
+                // All global partitions, and at least one of the events topic.
+                guard health.partitions.count > 5 * Self.partitions else { return false }
+                return health.partitions.allSatisfy { $0.applied >= ends["\($0.topic)/\($0.partition)"] ?? 0 }
             }
         }
     }
+}
+
+/// What of `/health` the tests look at.
+private struct NodeHealth: Decodable {
+    struct Partition: Decodable {
+        var topic: String
+        var partition: Int
+        var applied: Int64
+    }
+    var partitions: [Partition]
 }
 
 extension KafkaProducer {
