@@ -6,9 +6,6 @@
 // All of it runs on the connection's event loop. The usual request is parsed where the socket read it, answered by a
 // call and written into a buffer that the loop's connections share, without an allocation and without a timer of its
 // own: timeouts are looked for by the loop's sweep (`LoopState`).
-//
-// A request gets a sequence number and a slot. The answer to the oldest open request goes to the output; an earlier
-// answer to a later request waits in its slot.
 
 import HTTP1
 import NIOCore
@@ -18,17 +15,6 @@ final class Connection: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
-
-    /// A request without its answer, or with one that must wait for older ones.
-    struct Slot {
-        var method = Method.other
-        var isVersion10 = false
-        /// No request follows it on this connection.
-        var isLast = false
-        var received = NIODeadline.uptimeNanoseconds(0)
-        var isAnswered = false
-        var waiting: ByteBuffer?
-    }
 
     enum State {
         /// Takes requests. → ending, lingering, closed
@@ -51,11 +37,10 @@ final class Connection: ChannelDuplexHandler {
     private var parser = RequestHeadParser()
     /// What was received and is not parsed: from the first byte of a head on.
     private var input = ByteBuffer()
+    /// Whether `input` is memory of this connection's own, and not the buffer that the socket was read into.
+    private var ownsInput = false
     private var output = ByteBuffer()
-    /// A ring: the request with sequence `n` has the slot `n % slots.count`.
-    private var slots: [Slot] = []
-    private var firstSequence = 0
-    private var nextSequence = 0
+    private var requests: RequestQueue
     private var isProcessing = false
     private var isReadHeld = false
     private var isInputClosed = false
@@ -71,10 +56,12 @@ final class Connection: ChannelDuplexHandler {
     /// Since when the client has taken nothing, and how much waits for it; nil while the output is writable.
     private var stall: (since: NIODeadline, bytes: Int)?
 
-    init(loop: LoopState) { self.loop = loop }
+    init(loop: LoopState) {
+        self.loop = loop
+        self.requests = RequestQueue(capacity: loop.limits.pipelinedMax)
+    }
 
-    private var inFlight: Int { nextSequence - firstSequence }
-    private var isPaused: Bool { stall != nil || inFlight >= loop.limits.pipelinedMax }
+    private var isPaused: Bool { stall != nil || requests.isFull }
 
     // MARK: - Life
 
@@ -88,7 +75,7 @@ final class Connection: ChannelDuplexHandler {
         state = .closed
         if let stall { loop.stalledBytes -= stall.bytes }
         stall = nil
-        slots.removeAll()
+        requests.removeAll()
         self.context = nil
         loop.remove(self)
     }
@@ -123,7 +110,13 @@ final class Connection: ChannelDuplexHandler {
         guard state == .open else { return drop(bytes.readableBytes) }
         received = loop.eventLoop.now
         lastActive = received
-        if input.readableBytes == 0 { input = bytes } else { input.writeBuffer(&bytes) }
+        ownsInput = input.readableBytes > 0
+        if ownsInput {
+            if input.readerIndex > input.readableBytes { input.discardReadBytes() }
+            input.writeBuffer(&bytes)
+        } else {
+            input = bytes
+        }
         guard input.readableBytes <= loop.limits.inputBytesMax else { return close(.inputLimit) }
         process()
     }
@@ -161,8 +154,11 @@ final class Connection: ChannelDuplexHandler {
             }
             break
         }
-        // What is left is copied, so that a few bytes do not hold a whole receive buffer.
-        if bytes.readableBytes > 0, state == .open { input = ByteBuffer(bytes: bytes.readableBytesView) }
+        if bytes.readableBytes > 0, state == .open {
+            // What is left is copied once, so that a few bytes do not hold a whole receive buffer.
+            input = ownsInput ? bytes : ByteBuffer(bytes: bytes.readableBytesView)
+            ownsInput = true
+        }
         isProcessing = false
         flush()
         endIfDone()
@@ -170,8 +166,8 @@ final class Connection: ChannelDuplexHandler {
 
     private func take(_ head: RequestHead, _ bytes: Span<UInt8>) {
         let isLast = !head.keepsAlive || head.hasBody
-        let sequence = open(
-            Slot(method: head.method, isVersion10: head.isVersion10, isLast: isLast, received: received))
+        let sequence = requests.add(
+            OpenRequest(method: head.method, isVersion10: head.isVersion10, isLast: isLast, received: received))
         if isLast { state = .ending }
         if head.hasBody { end = .refusal }
         let reply = Reply(connection: self, sequence: sequence)
@@ -186,18 +182,10 @@ final class Connection: ChannelDuplexHandler {
     }
 
     private func refuse(_ refusal: HeadRefusal) {
-        let sequence = open(Slot(isLast: true, received: received))
+        let sequence = requests.add(OpenRequest(isLast: true, received: received))
         state = .ending
         end = .refusal
         Reply(connection: self, sequence: sequence).send(FixedAnswers.refusals[Int(refusal.rawValue)])
-    }
-
-    private func open(_ slot: Slot) -> Int {
-        if slots.isEmpty { slots = Array(repeating: Slot(), count: loop.limits.pipelinedMax) }
-        let sequence = nextSequence
-        nextSequence += 1
-        slots[sequence % slots.count] = slot
-        return sequence
     }
 
     // MARK: - Out
@@ -208,31 +196,27 @@ final class Connection: ChannelDuplexHandler {
         write: (UnsafeMutableRawBufferPointer) -> Void
     ) {
         guard state == .open || state == .ending else { return }
-        precondition(sequence >= firstSequence && sequence < nextSequence, "a request was answered twice")
-        let place = sequence % slots.count
-        precondition(!slots[place].isAnswered, "a request was answered twice")
-        slots[place].isAnswered = true
-        if loop.isDraining, state == .open, sequence == nextSequence - 1 {
+        var request = requests.answer(sequence)
+        if loop.isDraining, state == .open, requests.isNewest(sequence) {
             state = .ending
             end = .drain
-            slots[place].isLast = true
+            request.isLast = true
         }
-        let slot = slots[place]
-        let count = slot.method == .head ? 0 : bodyCount
-        if sequence == firstSequence {
+        let count = request.method == .head ? 0 : bodyCount
+        if requests.isOldest(sequence) {
             if output.capacity == 0 { output = loop.takeBuffer() }
-            unsafe append(template, fields, slot, bodyCount: count, write, to: &output)
-            firstSequence += 1
-            sendWaiting()
+            unsafe append(template, fields, request, bodyCount: count, write, to: &output)
+            requests.removeOldest()
+            while var held = requests.removeHeld() { output.writeBuffer(&held) }
         } else {
-            var waiting = ByteBuffer()
-            unsafe append(template, fields, slot, bodyCount: count, write, to: &waiting)
-            slots[place].waiting = waiting
+            var answer = ByteBuffer()
+            unsafe append(template, fields, request, bodyCount: count, write, to: &answer)
+            requests.hold(sequence, answer)
         }
         lastActive = loop.eventLoop.now
         loop.observer.answered(
-            route: fields.route, method: slot.method, status: template.status,
-            nanoseconds: (lastActive - slot.received).nanoseconds)
+            route: fields.route, method: request.method, status: template.status,
+            nanoseconds: (lastActive - request.received).nanoseconds)
         if !isProcessing {
             process()
         } else if output.readableBytes >= loop.limits.outputBytesHigh {
@@ -241,10 +225,10 @@ final class Connection: ChannelDuplexHandler {
     }
 
     private func append(
-        _ template: ResponseTemplate, _ fields: AnswerFields, _ slot: Slot, bodyCount: Int,
+        _ template: ResponseTemplate, _ fields: AnswerFields, _ request: OpenRequest, bodyCount: Int,
         _ write: (UnsafeMutableRawBufferPointer) -> Void, to buffer: inout ByteBuffer
     ) {
-        let field: ConnectionField = slot.isLast ? .close : slot.isVersion10 ? .keepAlive : .none
+        let field: ConnectionField = request.isLast ? .close : request.isVersion10 ? .keepAlive : .none
         let room = template.bytes.count + ResponseTemplate.variableBytesMax + bodyCount
         unsafe buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: room) { memory in
             let headCount = unsafe template.write(
@@ -257,23 +241,13 @@ final class Connection: ChannelDuplexHandler {
         }
     }
 
-    /// Sends the answers that waited for the one just sent.
-    private func sendWaiting() {
-        while firstSequence < nextSequence {
-            let place = firstSequence % slots.count
-            guard var waiting = slots[place].waiting else { return }
-            slots[place].waiting = nil
-            output.writeBuffer(&waiting)
-            firstSequence += 1
-        }
-    }
-
     private func flush() {
         guard let context, output.readableBytes > 0 else { return }
         var buffer = ByteBuffer()
         swap(&buffer, &output)
         context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
         loop.giveBack(&buffer)
+        if stall != nil { measureStall(context) }
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -284,16 +258,19 @@ final class Connection: ChannelDuplexHandler {
             lastActive = loop.eventLoop.now
             process()
         } else if stall == nil {
-            let bytes = waitingBytes(context)
-            stall = (since: loop.eventLoop.now, bytes: bytes)
-            loop.stalledBytes += bytes
-            if loop.stalledBytes > loop.limits.stalledBytesMax { close(.slowReader) }
+            stall = (since: loop.eventLoop.now, bytes: 0)
+            measureStall(context)
         }
         context.fireChannelWritabilityChanged()
     }
 
-    private func waitingBytes(_ context: ChannelHandlerContext) -> Int {
-        (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+    /// Brings up to date what waits for this client; closes it where too much waits for slow ones.
+    private func measureStall(_ context: ChannelHandlerContext) {
+        guard let before = stall?.bytes else { return }
+        let bytes = (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+        stall?.bytes = bytes
+        loop.stalledBytes += bytes - before
+        if loop.stalledBytes > loop.limits.stalledBytesMax { close(.slowReader) }
     }
 
     // MARK: - End
@@ -305,7 +282,7 @@ final class Connection: ChannelDuplexHandler {
             isReadHeld = false
             context.read()
         }
-        guard inFlight == 0, state == .ending || isInputClosed, stall == nil || state == .ending else { return }
+        guard requests.isEmpty, state == .ending || isInputClosed, stall == nil || state == .ending else { return }
         linger(context)
     }
 
@@ -332,18 +309,17 @@ final class Connection: ChannelDuplexHandler {
     /// Closes what has waited too long. Called by the loop's sweep.
     func checkTimes(_ now: NIODeadline) {
         let limits = loop.limits
-        if let stall, let context {
-            let bytes = waitingBytes(context)
-            if bytes < stall.bytes {
-                loop.stalledBytes -= stall.bytes - bytes
-                self.stall = (since: now, bytes: bytes)
-            } else if now - stall.since >= limits.stallTimeout {
+        if let before = stall, let context {
+            measureStall(context)
+            if let bytes = stall?.bytes, bytes < before.bytes {
+                stall?.since = now
+            } else if now - before.since >= limits.stallTimeout {
                 close(.slowReader)
             }
             return
         }
         switch state {
-        case .open where inFlight > 0: return
+        case .open where !requests.isEmpty: return
         case .open where input.readableBytes > 0:
             if let headStarted, now - headStarted >= limits.headTimeout { close(.slowHead) }
         case .open:
@@ -356,6 +332,6 @@ final class Connection: ChannelDuplexHandler {
 
     /// Closes a connection that neither has a request nor is receiving one.
     func closeIfIdle() {
-        if state == .open && inFlight == 0 && input.readableBytes == 0 && stall == nil { close(.drain) }
+        if state == .open && requests.isEmpty && input.readableBytes == 0 && stall == nil { close(.drain) }
     }
 }

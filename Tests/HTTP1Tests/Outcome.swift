@@ -16,7 +16,8 @@ struct Outcome: Equatable, CustomStringConvertible {
     var description: String {
         if let refusal { return "refused: \(refusal)" }
         return isComplete
-            ? "\(method) \(path)?\(query) alive \(keepsAlive) body \(hasBody) 1.0 \(isVersion10) \(count)" : "needs more"
+            ? "\(method) \(path)?\(query) alive \(keepsAlive) body \(hasBody) 1.0 \(isVersion10) \(count)"
+            : "needs more"
     }
 }
 
@@ -50,4 +51,6 @@ func outcome(_ bytes: [UInt8], cuts: [Int] = []) -> Outcome {
 
 func outcome(_ text: String) -> Outcome { outcome(Array(text.utf8)) }
 
-private func text(_ range: ByteRange, _ bytes: [UInt8]) -> String { String(decoding: bytes[range.range], as: UTF8.self) }
+private func text(_ range: ByteRange, _ bytes: [UInt8]) -> String {
+    String(decoding: bytes[range.range], as: UTF8.self)
+}

@@ -20,7 +20,9 @@ private let host = "Host: a\r\n"
         Case("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", "GET /? alive true body false 1.0 true 42"),
         Case("GET / HTTP/1.0\r\nConnection: keep-alive, close\r\n\r\n", "GET /? alive false body false 1.0 true 49"),
         Case("GET / HTTP/1.1\r\n\(host)Connection: x , CLOSE\r\n\r\n", "GET /? alive false body false 1.0 false 50"),
-        Case("GET / HTTP/1.1\r\n\(host)Connection: x\r\nConnection: close\r\n\r\n", "GET /? alive false body false 1.0 false 61"),
+        Case(
+            "GET / HTTP/1.1\r\n\(host)Connection: x\r\nConnection: close\r\n\r\n",
+            "GET /? alive false body false 1.0 false 61"),
         Case("GET / HTTP/1.1\r\n\(host)Connection: closed,,\r\n\r\n", "GET /? alive true body false 1.0 false 49"),
         Case("\r\nGET / HTTP/1.1\r\n\(host)\r\n", "GET /? alive true body false 1.0 false 29"),
         Case("GET / HTTP/1.1\r\n\(host)Content-Length: 00\r\n\r\n", "GET /? alive true body false 1.0 false 47"),
@@ -29,7 +31,9 @@ private let host = "Host: a\r\n"
         Case("CONNECT a:443 HTTP/1.1\r\n\(host)\r\n", "CONNECT a:443? alive true body false 1.0 false 35"),
         Case("get / HTTP/1.1\r\n\(host)\r\n", "get /? alive true body false 1.0 false 27"),
         Case("GET / HTTP/1.1\r\nHost:\r\nX-Any: caf\u{E9}\t x\r\n\r\n", "GET /? alive true body false 1.0 false 42"),
-        Case("GET / HTTP/1.1\r\n\(host)X-Empty:\r\n!#$%&'*+-.^_`|~09azAZ: v\r\n\r\n", "GET /? alive true body false 1.0 false 63"),
+        Case(
+            "GET / HTTP/1.1\r\n\(host)X-Empty:\r\n!#$%&'*+-.^_`|~09azAZ: v\r\n\r\n",
+            "GET /? alive true body false 1.0 false 63"),
         Case("GET / HTTP/1.1\r\nHost: [::1]:8080\r\n\r\n", "GET /? alive true body false 1.0 false 36"),
         Case("GET / HTTP/1.1\r\n\(host)", "needs more"),
         Case("", "needs more"),

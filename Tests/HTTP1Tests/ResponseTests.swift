@@ -36,7 +36,9 @@ import Testing
         #expect(write(okay, 0, nil, .close) == okayFixed + "Content-Length: 0\r\nConnection: close\r\n\r\n")
         #expect(
             write(okay, .max, tag, .keepAlive) == okayFixed
-                + "Content-Length: 9223372036854775807\r\nETag: \(EntityTagTests.text)\r\nConnection: keep-alive\r\n\r\n")
+                + "Content-Length: 9223372036854775807\r\nETag: \(EntityTagTests.text)\r\n"
+                + "Connection: keep-alive\r\n\r\n"
+        )
         #expect(write(okay, .max, tag, .keepAlive).utf8.count <= okay.bytes.count + ResponseTemplate.variableBytesMax)
         #expect(
             write(ResponseTemplate(status: 304), nil, tag, .none)

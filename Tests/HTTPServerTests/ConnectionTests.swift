@@ -61,7 +61,9 @@ import Testing
 
     @Test func byteByByte() throws {
         let harness = try Harness()
-        for character in (get("/a") + get("/b")).utf8 { try harness.channel.writeInbound(ByteBuffer(bytes: [character])) }
+        for character in (get("/a") + get("/b")).utf8 {
+            try harness.channel.writeInbound(ByteBuffer(bytes: [character]))
+        }
         #expect(try answers(harness.received()).map(\.body) == ["/a", "/b"])
     }
 
@@ -151,7 +153,8 @@ import Testing
             let harness = try Harness()
             var bytes = Array((get("/a", "Content-Length: 0\r\n") + get("/b") + get("/c")).utf8)
             for _ in 0..<Int.random(in: 0...3, using: &generator) {
-                bytes[Int.random(in: 0..<bytes.count, using: &generator)] ^= 1 << UInt8.random(in: 0..<8, using: &generator)
+                bytes[Int.random(in: 0..<bytes.count, using: &generator)] ^=
+                    1 << UInt8.random(in: 0..<8, using: &generator)
             }
             var text = ""
             var start = 0

@@ -47,8 +47,8 @@ private func withServer(
 ) async throws {
     let observer = CountingObserver()
     let server = try await HTTPServer.start(
-        host: "127.0.0.1", port: 0, group: .singleton, limits: limits, observer: observer, wallSeconds: { 0 }
-    ) { _ in ScriptedAnswerer() }
+        host: "127.0.0.1", port: 0, group: .singleton, limits: limits, observer: observer, wallSeconds: { 0 },
+        makeAnswerer: { _ in ScriptedAnswerer() })
     try await body(server, observer)
     await server.drain(idleGrace: .zero, deadline: .zero)
     let counts = observer.counts
@@ -129,8 +129,8 @@ private func withServer(
         try await withServer { server, observer in
             let error = await #expect(throws: HTTPServerError.self) {
                 _ = try await HTTPServer.start(
-                    host: "127.0.0.1", port: server.port, group: .singleton, observer: observer, wallSeconds: { 0 }
-                ) { _ in ScriptedAnswerer() }
+                    host: "127.0.0.1", port: server.port, group: .singleton, observer: observer, wallSeconds: { 0 },
+                    makeAnswerer: { _ in ScriptedAnswerer() })
             }
             #expect(error?.code == .addressInUse)
             #expect(error?.port == server.port)

@@ -56,6 +56,10 @@ final class CountingObserver: HTTPObserver {
     }
 }
 
+final class WallClock {
+    var seconds: Int64 = 0
+}
+
 /// One connection on a loop whose time the test moves.
 final class Harness {
     let loop = EmbeddedEventLoop()
@@ -63,13 +67,16 @@ final class Harness {
     let answerer = ScriptedAnswerer()
     let observer = CountingObserver()
     let state: LoopState
+    /// The wall clock of the Date header.
+    private let wall = WallClock()
     /// Writes that left, one for each flush.
     private(set) var writes = 0
 
     init(_ limits: HTTPLimits = HTTPLimits()) throws {
+        let wall = wall
         state = LoopState(
             eventLoop: loop, limits: limits, answerer: answerer, observer: observer, count: ConnectionCount(),
-            wallSeconds: { 0 })
+            wallSeconds: { wall.seconds })
         state.start()
         channel = EmbeddedChannel(loop: loop)
         try channel.pipeline.syncOperations.addHandler(Connection(loop: state))
@@ -88,7 +95,10 @@ final class Harness {
         return text
     }
 
-    func advance(_ time: TimeAmount) { loop.advanceTime(by: time) }
+    func advance(_ time: TimeAmount) {
+        wall.seconds += time.nanoseconds / 1_000_000_000
+        loop.advanceTime(by: time)
+    }
 
     var isOpen: Bool {
         loop.run()

@@ -6,6 +6,13 @@ import Testing
 
 /// Timeouts and drain, on a clock that the test moves.
 @Suite struct TimeTests {
+    @Test func date() throws {
+        let harness = try Harness()
+        harness.advance(.seconds(61))
+        try harness.send(get("/a"))
+        #expect(try answers(harness.received()).first?.fields["Date"] == "Thu, 01 Jan 1970 00:01:01 GMT")
+    }
+
     @Test func idle() throws {
         let harness = try Harness()
         harness.advance(.seconds(74))

@@ -100,7 +100,10 @@ import Testing
         var parser = RequestParser(rules: rules)
         let path = Array("/v1/api/app/mym/tennis".utf8)
         let request = try parser.parse(path: path.span, query: Array("teamIds=1,2".utf8).span)
-        #expect(request == .matches(MatchesRequest(sport: .tennis, eventIDs: [], teamIDs: ids(["1", "2"]), limit: 7, offset: 0)))
+        #expect(
+            request
+                == .matches(
+                    MatchesRequest(sport: .tennis, eventIDs: [], teamIDs: ids(["1", "2"]), limit: 7, offset: 0)))
         #expect(throws: Problem.self) { try parser.parse(path: path.span, query: Array("eventIds=1,2".utf8).span) }
     }
 
@@ -109,7 +112,9 @@ import Testing
         var generator = SeededGenerator.forTest()
         for _ in 0..<500 {
             let names = (0..<Int.random(in: 1...12, using: &generator)).map { _ in
-                String((0..<Int.random(in: 1...4, using: &generator)).map { _ in "ab:-".randomElement(using: &generator)! })
+                String(
+                    (0..<Int.random(in: 1...4, using: &generator)).map { _ in "ab:-".randomElement(using: &generator)! }
+                )
             }
             var query = ""
             for (index, name) in names.enumerated() {
@@ -131,9 +136,13 @@ import Testing
 
     @Test func randomBytesNeverTrap() {
         var generator = SeededGenerator.forTest()
-        let pieces = ["eventIds", "teamIds", "limit", "offset", "=", "&", ",", "%", "%2C", "1", "a", "\u{E9}", "%e", "+"]
+        let pieces = [
+            "eventIds", "teamIds", "limit", "offset", "=", "&", ",", "%", "%2C", "1", "a", "\u{E9}", "%e", "+",
+        ]
         for _ in 0..<2_000 {
-            let query = (0..<Int.random(in: 0...12, using: &generator)).map { _ in pieces.randomElement(using: &generator)! }
+            let query = (0..<Int.random(in: 0...12, using: &generator)).map { _ in
+                pieces.randomElement(using: &generator)!
+            }
             do {
                 _ = try parse("/v1/api/app/mym/soccer?" + query.joined())
             } catch {
