@@ -34,8 +34,9 @@ struct AnswerTemplates: Sendable {
         let matchesCaching = ("Cache-Control", "public, max-age=\(settings.mymMaxAgeSeconds)")
         let teamsCaching = ("Cache-Control", "public, max-age=\(settings.mytMaxAgeSeconds)")
         let json = ("Content-Type", "application/json")
-        matches = ResponseTemplate(status: 200, fields: [json, matchesCaching])
-        teams = ResponseTemplate(status: 200, fields: [json, teamsCaching])
+        let exposed = ("Access-Control-Expose-Headers", "ETag")
+        matches = ResponseTemplate(status: 200, fields: [json, matchesCaching, exposed])
+        teams = ResponseTemplate(status: 200, fields: [json, teamsCaching, exposed])
         matchesUnchanged = ResponseTemplate(status: 304, fields: [matchesCaching])
         teamsUnchanged = ResponseTemplate(status: 304, fields: [teamsCaching])
         openAPI = ResponseTemplate(
