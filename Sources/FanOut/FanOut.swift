@@ -239,6 +239,12 @@ public struct FanOut {
         return requests[slot].isAnyNode ? 0 : requests[slot].asks[ask.ask].partitions.count
     }
 
+    /// Whom the ask was put to, as far as a reply is still wanted; else nil.
+    public func node(of ask: AskID) -> NodeIndex? {
+        guard let slot = find(ask), requests[slot].asks[ask.ask].isAwaited else { return nil }
+        return requests[slot].asks[ask.ask].node
+    }
+
     public func partitions(of ask: AskID) -> PartitionSet {
         guard let slot = find(ask), !requests[slot].isAnyNode else { return PartitionSet() }
         return requests[slot].asks[ask.ask].partitions

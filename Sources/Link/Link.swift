@@ -1,1 +1,98 @@
-// The Link module.
+// Links: the TCP connections between routers and nodes. Everything here runs on event loops; nothing blocks, and no
+// value is shared between loops but the atomics of `NodeStatus`, `LinkCounters` and `ShownMemory`.
+//
+//   router loop                                       node loop
+//   FanOutClient ─ FanOut machine                     LinkServerLoop ─ one Holder, parked queries
+//     └─ LinkClient, one for each node ══ frames ══►    └─ LinkServerHandler, one for each connection
+//
+// A router's loop has one connection to each node of its snapshot. A node's loop answers its connections' queries where
+// it reads them, straight into the connection's output buffer, which is written once per read.
+
+internal import NIOCore
+public import Synchronization
+internal import Wire
+
+/// What happened on the links of this process since it started. Plain statistics: every access is relaxed.
+public final class LinkCounters: Sendable {
+    /// Queries that a node answered with a part.
+    public let answered = Atomic<UInt64>(0)
+    /// Queries that a node refused, `expired` left out.
+    public let refused = Atomic<UInt64>(0)
+    /// Queries that a node dropped since their time was over.
+    public let expired = Atomic<UInt64>(0)
+    /// Queries that waited for their positions.
+    public let parked = Atomic<UInt64>(0)
+    /// Links closed for what they sent: malformed bytes, an unknown version, a wrong member.
+    public let malformed = Atomic<UInt64>(0)
+    /// Connections refused over the limit.
+    public let overLimit = Atomic<UInt64>(0)
+    /// Connections closed since nothing was heard.
+    public let silent = Atomic<UInt64>(0)
+
+    public init() {}
+}
+
+/// What a node says of itself in each part. Written by whoever measures, read by the loops; each value stands for
+/// itself, so every access is relaxed.
+public final class NodeStatus: Sendable {
+    private let lagMs = Atomic<UInt32>(0)
+    private let loadPermille = Atomic<UInt32>(0)
+
+    public init() {}
+
+    public func set(lagMs: UInt32, loadPermille: UInt32) {
+        self.lagMs.store(lagMs, ordering: .relaxed)
+        self.loadPermille.store(loadPermille, ordering: .relaxed)
+    }
+
+    var load: NodeLoad {
+        NodeLoad(lagMs: lagMs.load(ordering: .relaxed), loadPermille: loadPermille.load(ordering: .relaxed))
+    }
+}
+
+extension Atomic where Value == UInt64 {
+    borrowing func count() { wrappingAdd(1, ordering: .relaxed) }
+}
+
+/// The bytes read from a connection that are not yet consumed. At most one frame waits for its end, so no more than
+/// `Limits.frameBytesMax` and one read are held; memory grows with what has arrived, not with what a length announces.
+struct FrameInput {
+    private var pending = ByteBuffer()
+
+    mutating func append(_ bytes: ByteBuffer) {
+        if pending.readableBytes == 0 {
+            pending = bytes
+        } else {
+            var bytes = bytes
+            pending.writeBuffer(&bytes)
+        }
+    }
+
+    /// The next whole frame and its body.
+    mutating func next() throws(WireError) -> (FrameHeader, body: ByteBuffer)? {
+        guard let header = try FrameHeader.next(in: pending.readableBytesSpan),
+            var frame = pending.readSlice(length: header.frameBytes)
+        else { return nil }
+        frame.moveReaderIndex(forwardBy: FrameHeader.bytes)
+        // An empty rest would keep the memory of the last read alive.
+        if pending.readableBytes == 0 { pending = ByteBuffer() }
+        return (header, frame)
+    }
+}
+
+extension ByteBuffer {
+    /// Writes frames of at most `bytesMax` into this buffer's own memory.
+    mutating func writeFrames(bytesMax: Int, _ write: (inout FrameWriter) -> Void) {
+        unsafe writeWithUnsafeMutableBytes(minimumWritableBytes: bytesMax) { memory in
+            var writer = unsafe FrameWriter(memory)
+            write(&writer)
+            return writer.count
+        }
+    }
+
+    /// Ready to be written to again, after what was in it was handed to a channel. It keeps its memory where that is
+    /// free again, unless an unusual answer made it grow.
+    mutating func recycle() {
+        if capacity > 1 << 20 { self = ByteBuffer() } else { clear() }
+    }
+}

@@ -1,0 +1,50 @@
+// A reply that waits for the others of its request.
+
+internal import Model
+internal import NIOCore
+internal import Query
+internal import Wire
+
+/// A decoded part frame with the memory its views point into. Pooled, for its arrays.
+@safe
+final class Reply {
+    private(set) var part = unsafe Part()
+    private(set) var shown: ShownPosition
+    private(set) var load = NodeLoad()
+    /// That it answers for.
+    var partitions = PartitionSet()
+    /// The memory of the frame. While it is held, the part's views are valid: a buffer that is shared is never written
+    /// to, NIO copies it first.
+    private var storage: AnyObject?
+
+    static let noGlobals = GlobalPosition(partitionCounts: GlobalPosition.kinds.map { _ in 0 })
+
+    init() { shown = ShownPosition(offsets: [], globals: Reply.noGlobals, globalsVersion: 0) }
+
+    func read(_ body: ByteBuffer, _ reader: inout PartReader) throws(WireError) {
+        try unsafe body.withUnsafeReadableBytesWithStorageManagement { bytes, storage throws(WireError) in
+            self.storage = unsafe storage.takeUnretainedValue()
+            try unsafe reader.read(bytes, into: &part, shown: &shown, load: &load)
+        }
+    }
+
+    /// Lets go of the frame; the arrays keep their memory.
+    func clear() {
+        unsafe part.removeAll()
+        storage = nil
+    }
+}
+
+/// Replies to use again.
+struct ReplyPool {
+    private var free: [Reply] = []
+    /// More than this are given back to the allocator.
+    private static let keptMax = 256
+
+    mutating func take() -> Reply { free.popLast() ?? Reply() }
+
+    mutating func giveBack(_ reply: Reply) {
+        reply.clear()
+        if free.count < Self.keptMax { free.append(reply) }
+    }
+}
