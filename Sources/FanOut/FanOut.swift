@@ -137,6 +137,9 @@ public struct FanOut {
         var asks: [Ask] = []
     }
 
+    /// Remaining time travels in whole milliseconds, rounded down, so a node sees it end up to one too early.
+    static let remainingStepNs: UInt64 = 1_000_000
+
     public let rules: FanOutRules
     public private(set) var snapshot = RoutingSnapshot.empty
     public internal(set) var counters = FanOutCounters()
@@ -284,6 +287,9 @@ public struct FanOut {
             if !requests[slot].isAnyNode, !ours.isEmpty { requests[slot].asks[ask.ask].partitions = ours }
             requests[slot].asks[ask.ask].state = .failed
         case .behind: requests[slot].asks[ask.ask].state = .behind
+        case .expired where nowNs + Self.remainingStepNs >= requests[slot].deadlineNs:
+            fail(slot, .deadline, actions: &actions)
+            return
         case .notReady, .expired, .linkFull: requests[slot].asks[ask.ask].state = .failed
         }
         if wasLate {

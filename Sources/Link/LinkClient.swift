@@ -182,7 +182,8 @@ final class LinkClient {
     private func down(_ reason: String) {
         guard state != .waiting, state != .stopped else { return }
         logger.info(
-            "link down", metadata: ["node": "\(node.id)", "address": "\(node.host):\(node.port)", "reason": "\(reason)"])
+            "link down",
+            metadata: ["node": "\(node.id)", "address": "\(node.host):\(node.port)", "reason": "\(reason)"])
         state = .waiting
         let channel = channel
         self.channel = nil

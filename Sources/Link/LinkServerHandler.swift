@@ -114,7 +114,9 @@ final class LinkServerHandler: ChannelDuplexHandler {
         switch header.type {
         case .hello:
             // Who it is matters to nobody here; it must be well formed.
-            _ = try unsafe body.withUnsafeReadableBytes { bytes throws(WireError) in try unsafe ControlFrame.readHello(bytes) }
+            _ = try unsafe body.withUnsafeReadableBytes { bytes throws(WireError) in
+                try unsafe ControlFrame.readHello(bytes)
+            }
             isGreeted = true
             output.writeFrames(bytesMax: ControlFrame.bytesMax) { ControlFrame.hello(loop.member, to: &$0) }
         case .query:
@@ -126,7 +128,9 @@ final class LinkServerHandler: ChannelDuplexHandler {
             }
         case .ping:
             output.writeFrames(bytesMax: ControlFrame.bytesMax) { ControlFrame.pong(request: header.request, to: &$0) }
-        case .goodbye: context?.close(promise: nil)
+        case .goodbye:
+            flush()
+            context?.close(promise: nil)
         case .part, .refusal, .pong: throw .malformed("a frame that only nodes send")
         }
     }

@@ -38,8 +38,9 @@ import Testing
         let cluster = try await Cluster(nodes: 2)
         cluster.scripts[0].state.withLock { $0.alwaysRefuses = .notHeld(set(0)) }
         cluster.route([set(0), set(0)])
-        for _ in 0..<4 { #expect(await cluster.ask(.allPartitions) == .success(["n1 0 t"])) }
-        #expect(cluster.scripts[0].askedCount > 0)
+        while cluster.scripts[0].askedCount == 0 {
+            #expect(await cluster.ask(.allPartitions) == .success(["n1 0 t"]))
+        }
         cluster.scripts[1].state.withLock { $0.alwaysRefuses = .notReady }
         #expect(await cluster.ask(.allPartitions) == .failure(.noHolder(set(0))))
         cluster.scripts[1].state.withLock { $0.alwaysRefuses = .answerTooLarge }
@@ -60,13 +61,15 @@ import Testing
     }
 
     @Test func answersAreMonotonicWhereAnyHolderCan() async throws {
-        let cluster = try await Cluster(nodes: 2)
+        let cluster = try await Cluster(nodes: 2) { $0.parkMax = .milliseconds(2) }
         cluster.scripts[0].state.withLock { $0.offset = 7 }
         cluster.scripts[1].state.withLock { $0.offset = 5 }
         cluster.route([set(0), PartitionSet()])
         #expect(await cluster.ask(.allPartitions) == .success(["n0 0 t"]))
         cluster.route([set(0), set(0)])
-        for _ in 0..<4 { #expect(await cluster.ask(.allPartitions) == .success(["n0 0 t"])) }
+        while cluster.scripts[1].askedCount == 0 {
+            #expect(await cluster.ask(.allPartitions) == .success(["n0 0 t"]))
+        }
         let needs = cluster.scripts[1].state.withLock { $0.needs.first }
         #expect(needs?.offsets == [Offset(7)])
         #expect(needs?.globals?.offsets.first == Offset(7))
@@ -79,7 +82,7 @@ import Testing
     }
 
     @Test func aNodeThatDiesMidFlightIsReplaced() async throws {
-        let cluster = try await Cluster(nodes: 2) { $0.parkMax = .seconds(60) }
+        let cluster = try await Cluster(nodes: 2)
         cluster.route([set(0), set(0)])
         // Both park what they are asked, until one of them is stopped and the other one answers.
         for script in cluster.scripts { script.state.withLock { $0.alwaysRefuses = .behind } }
@@ -95,14 +98,14 @@ import Testing
     }
 
     @Test func aSilentNodeIsLeft() async throws {
-        var rules = FanOutRules()
+        var rules = Cluster.patientRules
         rules.askTimeoutNs = 20_000_000
-        rules.requestTimeoutNs = 60_000_000_000
-        let cluster = try await Cluster(nodes: 2, rules: rules) { $0.parkMax = .seconds(60) }
+        let cluster = try await Cluster(nodes: 2, rules: rules)
         cluster.scripts[0].state.withLock { $0.alwaysRefuses = .behind }
         cluster.route([set(0), set(0)])
-        for _ in 0..<3 { #expect(await cluster.ask(.allPartitions) == .success(["n1 0 t"])) }
-        #expect(try await cluster.clients.counters().map(\.askTimeouts).reduce(0, +) > 0)
+        while try await cluster.clients.counters()[0].askTimeouts == 0 {
+            #expect(await cluster.ask(.allPartitions) == .success(["n1 0 t"]))
+        }
         try await cluster.stop()
     }
 
@@ -110,12 +113,13 @@ import Testing
         var rules = FanOutRules()
         rules.askTimeoutNs = 30_000_000
         rules.requestTimeoutNs = 30_000_000
-        let cluster = try await Cluster(nodes: 1, rules: rules) { $0.parkMax = .seconds(60) }
+        let cluster = try await Cluster(nodes: 1, rules: rules)
         cluster.scripts[0].state.withLock { $0.alwaysRefuses = .behind }
         cluster.route([set(0)])
         let start = NIODeadline.now()
         #expect(await cluster.ask(.allPartitions) == .failure(.deadline))
-        #expect(NIODeadline.now() - start >= .milliseconds(30))
+        // A node sees the time end up to a millisecond early, since it travels in whole ones.
+        #expect(NIODeadline.now() - start >= .milliseconds(28))
         try await cluster.stop()
     }
 
@@ -130,7 +134,7 @@ import Testing
 
     @Test func largeAnswersPassTheBackPressure() async throws {
         let cluster = try await Cluster(nodes: 1)
-        cluster.scripts[0].state.withLock { $0.jsonBytes = 3 << 20 }
+        cluster.scripts[0].state.withLock { $0.jsonBytes = 1 << 20 }
         cluster.route([set(0)])
         await withTaskGroup(of: Int.self) { group in
             for token in 0..<8 as Range<UInt64> {
@@ -139,7 +143,7 @@ import Testing
                     return texts[0].utf8.count
                 }
             }
-            for await bytes in group { #expect(bytes == 3 << 20 + 6) }
+            for await bytes in group { #expect(bytes == 1 << 20 + 6) }
         }
         try await cluster.stop()
     }

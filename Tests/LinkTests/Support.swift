@@ -61,10 +61,11 @@ final class ScriptedHolder: Holder {
         let shown = ShownPosition(
             offsets: query.partitions.partitions.map { _ in Offset(offset) }, globals: globals,
             globalsVersion: UInt64(offset))
-        let texts = query.partitions.partitions.map { partition in
-            Array("\(name) \(partition) \(team(of: query))\(String(repeating: "x", count: jsonBytes))".utf8)
+        let texts: [[UInt8]] = query.partitions.partitions.map { partition in
+            Array("\(name) \(partition) \(team(of: query))".utf8) + [UInt8](repeating: 0x78, count: jsonBytes)
         }
-        let bytes = texts.flatMap { $0 }
+        var bytes: [UInt8] = []
+        for text in texts { bytes += text }
         unsafe bytes.withUnsafeBufferPointer { memory in
             unsafe part(makePart(texts.map(\.count), memory), shown)
         }
@@ -113,8 +114,10 @@ final class Caller: AnswerReceiver, Sendable {
 
     func answered(_ gathered: borrowing GatheredParts, token: UInt64) {
         var texts: [String] = []
-        for unsafe part in unsafe gathered.parts {
-            for unsafe event in unsafe part.events {
+        for index in unsafe gathered.parts.indices {
+            let part = unsafe gathered.parts[index]
+            for index in unsafe part.events.indices {
+                let event = unsafe part.events[index]
                 let bytes = unsafe UnsafeBufferPointer(start: event.json.start, count: event.json.count)
                 texts.append(unsafe String(decoding: bytes, as: UTF8.self))
             }
@@ -141,6 +144,14 @@ final class Caller: AnswerReceiver, Sendable {
 /// Nodes with scripted holders, and a router's clients.
 final class Cluster: Sendable {
     static let group = MultiThreadedEventLoopGroup.singleton
+    /// Other tests keep the same loops busy, so time is no part of what is tested, unless a test says so.
+    static var patientRules: FanOutRules {
+        var rules = FanOutRules()
+        rules.requestTimeoutNs = 60_000_000_000
+        rules.askTimeoutNs = 60_000_000_000
+        return rules
+    }
+
     let loop: any EventLoop
     let scripts: [Script]
     let servers: [LinkServer]
@@ -148,7 +159,7 @@ final class Cluster: Sendable {
     let caller = Caller()
 
     init(
-        nodes: Int, rules: FanOutRules = FanOutRules(), settings: LinkClientSettings = LinkClientSettings(),
+        nodes: Int, rules: FanOutRules = Cluster.patientRules, settings: LinkClientSettings = LinkClientSettings(),
         local: Script? = nil, server: @Sendable (inout LinkServerSettings) -> Void = { _ in }
     ) async throws {
         loop = Self.group.next()
@@ -156,6 +167,7 @@ final class Cluster: Sendable {
         var servers: [LinkServer] = []
         for (index, script) in scripts.enumerated() {
             var settings = LinkServerSettings(host: "127.0.0.1", port: 0)
+            settings.parkMax = .seconds(60)
             server(&settings)
             let makeHolder: @Sendable (any EventLoop) -> any Holder = { _ in ScriptedHolder("n\(index)", script) }
             let server = try await LinkServer.start(
