@@ -117,8 +117,9 @@ final class LinkClient {
 
     func flush() {
         guard state == .greeting || state == .up, let channel, output.readableBytes > 0 else { return }
-        channel.writeAndFlush(output, promise: nil)
-        output.recycle()
+        let bytes = output.take()
+        channel.writeAndFlush(bytes, promise: nil)
+        output.reuse(bytes)
     }
 
     // MARK: - The connection's life

@@ -203,7 +203,8 @@ final class LinkServerHandler: ChannelDuplexHandler {
 
     func flush() {
         guard let context, output.readableBytes > 0 else { return }
-        context.writeAndFlush(wrapOutboundOut(output), promise: nil)
-        output.recycle()
+        let bytes = output.take()
+        context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
+        output.reuse(bytes)
     }
 }
