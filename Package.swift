@@ -29,7 +29,7 @@ var targets: [Target] = [
     .target(name: "Reclamation"),
     .target(name: "Store", dependencies: ["Model", "Reclamation", "Render"]),
     .target(name: "Query", dependencies: ["Model", "Render", "CXXHash"]),
-    .target(name: "Selection", dependencies: ["Model", "Store", "Query"]),
+    .target(name: "Selection", dependencies: ["Model", "Placement", "Store", "Query"]),
     .target(name: "Wire", dependencies: ["Model", "Query", "Render"]),
     .target(name: "Placement", dependencies: ["Model"]),
     .target(name: "Membership", dependencies: ["Model", "Placement"]),
@@ -37,22 +37,25 @@ var targets: [Target] = [
     .target(name: "HTTP1"),
     .target(name: "Ingest", dependencies: ["Model", "Decode", "Store", "Telemetry"]),
     .target(name: "TestSupport", dependencies: ["Model"], path: "Tests/TestSupport"),
+    .testTarget(name: "TestSupportTests", dependencies: ["Model", "TestSupport"]),
     .testTarget(name: "ModelTests", dependencies: ["Model", "TestSupport"]),
     .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"]),
     .testTarget(name: "DecodeTests", dependencies: ["Decode", "TestSupport"]),
     .testTarget(name: "RenderTests", dependencies: ["Render", "TestSupport"]),
     .testTarget(name: "ReclamationTests", dependencies: ["Reclamation", "TestSupport"]),
-    .testTarget(name: "StoreTests", dependencies: ["Store", "TestSupport"]),
+    .testTarget(name: "StoreTests", dependencies: ["Store", "Reclamation", "TestSupport"]),
     .testTarget(name: "QueryTests", dependencies: ["Query", "TestSupport"]),
-    .testTarget(name: "SelectionTests", dependencies: ["Selection", "TestSupport"]),
+    .testTarget(name: "SelectionTests", dependencies: ["Selection", "Decode", "Ingest", "Placement", "Query", "Store", "Telemetry", "TestSupport"]),
     .testTarget(name: "WireTests", dependencies: ["Wire", "TestSupport"]),
     .testTarget(name: "PlacementTests", dependencies: ["Placement", "TestSupport"]),
     .testTarget(name: "MembershipTests", dependencies: ["Membership", "TestSupport"]),
     .testTarget(name: "FanOutTests", dependencies: ["FanOut", "TestSupport"]),
     .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "TestSupport"]),
     .testTarget(name: "IngestTests", dependencies: ["Ingest", "TestSupport"]),
+    .testTarget(name: "TidyTests", dependencies: ["Model"]),
 ]
-var products: [Product] = []
+// What `Fuzz/`, a package of its own, drives.
+var products: [Product] = ["Model", "Decode", "HTTP1", "Wire"].map { .library(name: $0, targets: [$0]) }
 var dependencies: [Package.Dependency] = []
 
 // MARK: - The shells: sockets, threads, librdkafka, files, configuration.
@@ -63,6 +66,7 @@ if Context.environment["FAVORITES_CORE_ONLY"] == nil {
     let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
     let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
     let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+    let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
     let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
     let nio: [Target.Dependency] = [
         .product(name: "NIOCore", package: "swift-nio"),
@@ -74,7 +78,7 @@ if Context.environment["FAVORITES_CORE_ONLY"] == nil {
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(
             url: "https://github.com/apple/swift-configuration", from: "1.4.0",
-            traits: ["CommandLineArguments", "YAML"]),
+            traits: ["YAML"]),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -82,31 +86,35 @@ if Context.environment["FAVORITES_CORE_ONLY"] == nil {
     targets += [
         .target(name: "CRDKafka", linkerSettings: [.linkedLibrary("rdkafka")]),
         .target(name: "CZlib", linkerSettings: [.linkedLibrary("z")]),
-        .target(name: "Settings", dependencies: ["Model", argumentParser, configuration, logging]),
+        .target(name: "Settings", dependencies: ["Model", "Placement", argumentParser, configuration, logging]),
         .target(name: "Kafka", dependencies: ["Model", "CRDKafka", "Telemetry", logging]),
+        .target(
+            name: "Cluster", dependencies: ["Model", "Kafka", "Membership", "Placement", "Telemetry", logging]),
         .target(name: "HTTPServer", dependencies: ["HTTP1", "Query", "Telemetry", logging] + nio),
         .target(name: "Link", dependencies: ["Model", "Query", "Wire", "FanOut", "Telemetry", logging] + nio),
         .target(name: "Offer", dependencies: ["Model", "CZlib"]),
         .target(
             name: "Node",
             dependencies: [
-                "Model", "Decode", "Store", "Selection", "Query", "Wire", "Placement", "Membership", "Ingest", "Kafka",
-                "Link", "HTTPServer", "HTTP1", "Settings", "Telemetry", lifecycle, logging,
+                "Model", "Store", "Selection", "Query", "Membership", "Placement", "Ingest", "Kafka", "Cluster", "Link",
+                "Settings", "Telemetry", logging,
             ] + nio),
         .target(
             name: "Router",
             dependencies: [
-                "Model", "Query", "Wire", "Placement", "Membership", "FanOut", "Kafka", "Link", "HTTPServer", "HTTP1",
-                "Settings", "Telemetry", lifecycle, logging,
-            ] + nio),
+                "Model", "Query", "Placement", "Membership", "FanOut", "Cluster", "Link", "HTTPServer", "HTTP1",
+                "Settings", "Telemetry", logging,
+            ] + nio,
+            resources: [.embedInCode("openapi.yaml")]),
         .executableTarget(
             name: "favorites",
             dependencies: [
-                "Node", "Router", "Settings", "Kafka", "Offer", "Model", "Placement", argumentParser, lifecycle,
-                logging,
-            ]),
+                "Node", "Router", "Cluster", "Settings", "Kafka", "Offer", "Model", "Query", "Store", "Membership",
+                "Placement", "HTTPServer", "HTTP1", "Link", "Ingest", "Telemetry", argumentParser, lifecycle, logging,
+                unixSignals,
+            ] + nio),
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "TestSupport"]),
-        .testTarget(name: "KafkaTests", dependencies: ["Kafka", "TestSupport"]),
+        .testTarget(name: "KafkaTests", dependencies: ["Kafka", "Model", "TestSupport", logging]),
         .testTarget(name: "HTTPServerTests", dependencies: ["HTTPServer", "TestSupport", nioEmbedded] + nio),
         .testTarget(
             name: "LinkTests",

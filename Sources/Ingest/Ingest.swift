@@ -1,1 +1,227 @@
-// The Ingest module.
+// From Kafka's records to the store: the driver of the writer's thread.
+//
+//   source ─poll─► decode ─► StoreWriter.apply ─► advance
+//                    └ invalid: counted, logged at most once a second per model, changes nothing
+//
+// `turn` is one round of the thread's loop: it polls a batch, applies it, does a slice of re-rendering and dropping,
+// and frees memory. Whoever owns the thread calls it again and again. Nothing here reads a clock but the one given.
+
+import Decode
+public import Model
+public import Store
+import Telemetry
+
+/// One line for the log about something that came from outside.
+public struct IngestNote: Sendable, Equatable {
+    public var message: String
+    /// How many of the kind were left out since the last one.
+    public var suppressed: UInt64
+}
+
+public final class Ingest {
+    /// Records of one poll: small enough that re-rendering, dropping and freeing get their turn often.
+    static let batchMax = 1_000
+    /// Events rendered again in one turn, about a millisecond's work.
+    static let rerenderBudget = 500
+    static let dropBudget = 500
+
+    public let writer: StoreWriter
+    public private(set) var life: PartitionLife
+    private let source: any RecordSource
+    private let metrics: IngestMetrics
+    private let log: (IngestNote) -> Void
+    private var decoder = Decoder()
+    private var arena = MessageArena()
+    private var invalidLog = [RateLimitedLog](repeating: RateLimitedLog(), count: ModelKind.allCases.count)
+    private var failureLog = RateLimitedLog()
+    private var now: UInt64 = 0
+    private var globalsMoved = false
+
+    public init(
+        source: any RecordSource, writer: StoreWriter, metrics: IngestMetrics, log: @escaping (IngestNote) -> Void
+    ) {
+        self.source = source
+        self.writer = writer
+        self.metrics = metrics
+        self.log = log
+        life = PartitionLife(partitionCounts: writer.store.partitionCounts)
+    }
+
+    /// These partitions of the events topic are to be held, and no others.
+    public func hold(_ partitions: PartitionSet) { perform(life.hold(partitions)) }
+
+    /// Asks for the bounds of partitions that wait to be read. Each question may take the client a moment, so the
+    /// owner calls this now and then, not in every turn. Returns how many still wait.
+    public func startWaiting() -> Int {
+        for partition in life.waiting {
+            guard let bounds = source.bounds(of: partition) else { continue }
+            perform(life.found(partition, bounds))
+        }
+        return life.waiting.count
+    }
+
+    /// One round. `timeoutMs`: how long to wait for the first record where there is nothing else to do.
+    public func turn(nowNanoseconds: UInt64, clock: () -> UInt64, timeoutMs: Int) {
+        now = nowNanoseconds
+        let isBusy = writer.rerenderPending > 0 || life.droppingCount > 0
+        writer.reclaim()
+        // At the limit of retired bytes nothing more is applied until readers let go; the lag shows it.
+        if !writer.isOverRetiredLimit {
+            pollBatch(clock: clock, timeoutMs: isBusy ? 0 : timeoutMs)
+            _ = writer.rerender(budget: Self.rerenderBudget) { metrics.countRefused(.event) }
+        }
+        if globalsMoved {
+            writer.publishGlobals()
+            globalsMoved = false
+        }
+        dropSlice()
+    }
+
+    /// Rises with every step of a partition's life, so that the owner tells others at once.
+    public private(set) var progressMarks = 0
+
+    // MARK: - A batch
+
+    private func pollBatch(clock: () -> UInt64, timeoutMs: Int) {
+        var began = clock()
+        var last: ModelKind?
+        unsafe source.poll(
+            recordsMax: Self.batchMax, timeoutMs: timeoutMs,
+            record: { record in
+                let kind = unsafe record.source.kind
+                if last != kind {
+                    let now = clock()
+                    if let last { metrics.observeBatch(last, nanoseconds: now - began) }
+                    (began, last) = (now, kind)
+                }
+                unsafe apply(record)
+            },
+            event: { handle($0) })
+        if let last { metrics.observeBatch(last, nanoseconds: clock() - began) }
+    }
+
+    private func apply(_ record: Record) {
+        let source = unsafe record.source
+        switch life[source] {
+        case .loading, .ready: break
+        case .idle, .waiting, .dropping: return  // Still in the client's queue when it was stopped.
+        }
+        let result = unsafe applyValue(record)
+        switch result {
+        case .created?: metrics.countUpdate(source.kind, operation: 0)
+        case .updated?: metrics.countUpdate(source.kind, operation: 1)
+        case .deleted?: metrics.countUpdate(source.kind, operation: 2)
+        case .unchanged?: metrics.countUpdate(source.kind, operation: 3)
+        case .refused(let refusal)?:
+            metrics.countRefused(source.kind)
+            unsafe note(record, "over a limit of the store (\(refusal)); the last good version stays")
+        case nil: break
+        }
+        let next = unsafe Offset(record.offset.rawValue + 1)
+        advance(source, next)
+    }
+
+    private func advance(_ partition: TopicPartition, _ position: Offset) {
+        guard writer.applied(partition) < position else { return }
+        writer.advance(partition, to: position)
+        if partition.kind != .event { globalsMoved = true }
+        perform(life.reached(partition, position))
+    }
+
+    /// Nil where the message is invalid.
+    private func applyValue(_ record: Record) -> ApplyResult? {
+        let source = unsafe record.source
+        let key = unsafe record.key ?? UnsafeBufferPointer(start: nil, count: 0)
+        guard let value = unsafe record.value else {
+            guard let id = unsafe ID(key.span) else {
+                metrics.countInvalid(source.kind)
+                unsafe note(record, "a tombstone whose key is no id")
+                return nil
+            }
+            return unsafe delete(source, id, record.offset)
+        }
+        do throws(InvalidMessage) {
+            let message = unsafe try decoder.decode(source.kind, key: key.span, value: value.span, into: &arena)
+            return unsafe apply(message, source.partition, record.offset)
+        } catch {
+            metrics.countInvalid(source.kind)
+            unsafe note(record, error.description)
+            return nil
+        }
+    }
+
+    private func apply(_ message: Message, _ partition: PartitionID, _ offset: Offset) -> ApplyResult {
+        switch message {
+        case .event(let event): writer.apply(event, arena, partition: partition, offset: offset)
+        case .participant(let model): writer.apply(model, arena, partition: partition, offset: offset)
+        case .stage(let model): writer.apply(model, arena, partition: partition, offset: offset)
+        case .season(let model): writer.apply(model, arena, partition: partition, offset: offset)
+        case .region(let model): writer.apply(model, arena, partition: partition, offset: offset)
+        case .category(let model): writer.apply(model, arena, partition: partition, offset: offset)
+        }
+    }
+
+    private func delete(_ source: TopicPartition, _ id: ID, _ offset: Offset) -> ApplyResult {
+        source.kind == .event
+            ? writer.deleteEvent(id, partition: source.partition, offset: offset)
+            : writer.delete(source.kind, id, partition: source.partition, offset: offset)
+    }
+
+    // MARK: - What else the source says
+
+    private func handle(_ event: SourceEvent) {
+        switch event {
+        case .endReached(let partition, let position):
+            switch life[partition] {
+            case .loading, .ready: advance(partition, position)
+            case .idle, .waiting, .dropping: break
+            }
+        case .positionLost(let partition):
+            metrics.positionsLost.add()
+            fail("the position in \(partition.kind.plural) partition \(partition.partition) is no longer in the log")
+        case .failure(let partition, let reason):
+            metrics.sourceFailures.add()
+            fail(partition.map { "\($0.kind.plural) partition \($0.partition): \(reason)" } ?? reason)
+        }
+    }
+
+    private func fail(_ message: String) {
+        guard let suppressed = failureLog.shouldLog(nowNanoseconds: now) else { return }
+        log(IngestNote(message: message, suppressed: suppressed))
+    }
+
+    private func note(_ record: Record, _ reason: String) {
+        let source = unsafe record.source
+        guard let suppressed = invalidLog[Int(source.kind.rawValue)].shouldLog(nowNanoseconds: now) else { return }
+        let offset = unsafe record.offset
+        log(
+            IngestNote(
+                message: "invalid \(source.kind.name) in \(source.kind.plural) partition \(source.partition) "
+                    + "offset \(offset): \(reason)", suppressed: suppressed))
+    }
+
+    // MARK: - Actions
+
+    private func perform(_ actions: [PartitionLife.Action]) {
+        progressMarks += actions.count
+        for action in actions {
+            switch action {
+            case .start(let partition, let offset):
+                // What the log does not hold counts as applied: the start of an empty or trimmed log is a position too.
+                writer.advance(partition, to: offset)
+                if partition.kind != .event { globalsMoved = true }
+                source.start(partition, at: offset)
+            case .stop(let partition): source.stop(partition)
+            case .markReady(let partition): writer.setReady(partition)
+            case .markGlobalsReady: writer.setGlobalsReady()
+            case .drop(let partition): writer.beginDrop(partition)
+            }
+        }
+    }
+
+    private func dropSlice() {
+        guard life.droppingCount > 0 else { return }
+        _ = writer.dropSlice(budget: Self.dropBudget)
+        for partition in life.dropping where !writer.isDropping(partition) { life.dropped(partition) }
+    }
+}

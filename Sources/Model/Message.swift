@@ -32,6 +32,7 @@ public struct MessageArena: Sendable {
     }
 
     /// Adds a text and says where it stands.
+    @inlinable
     public mutating func add(_ text: some Sequence<UInt8>) -> Text {
         let offset = bytes.count
         bytes.append(contentsOf: text)

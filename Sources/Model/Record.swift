@@ -64,6 +64,8 @@ public protocol RecordSource: AnyObject {
     func partitionCount(of kind: ModelKind) -> Int?
     /// The bounds of the log now, transactions not yet committed left out; nil where they cannot be had.
     func bounds(of partition: TopicPartition) -> LogBounds?
+    /// The end of a log that is being read, as the broker last told it; nil where it has not yet. Asks nobody.
+    func lastKnownEnd(of partition: TopicPartition) -> Offset?
     /// Begins reading the partition at `offset`.
     func start(_ partition: TopicPartition, at offset: Offset)
     /// Ends reading it; no record of it is handed over afterwards.

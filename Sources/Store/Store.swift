@@ -1,1 +1,105 @@
-// The Store module.
+// A node's memory: the offer, ready to be sent. One thread writes it, any number read it without a lock.
+//
+//   event id ──► index of its partition ──► slot ──► EventRecord (header, parts, JSON)
+//   team id ───► participants' index ─────► slot ──► ReferenceRecord        (its JSON)
+//                                             └────► TeamList ─► chunks of (start, event slot)
+//   event's stage slot ─────────────────────────────► ReferenceRecord        (the stage's header)
+//
+// An update is one pointer swap; the old record is retired and freed when every reader has left the epoch it could be
+// seen in. Slots of removed keys are retired the same way before they are used again.
+//
+// Threads: `StoreWriter` belongs to the thread that ingests. `StoreReader` is one for each reading thread. This class is
+// what both share.
+
+import Model
+import Reclamation
+import Synchronization
+
+/// What the writer and the readers share: constants, and atomics behind them.
+///
+/// Sendable: every property is a constant whose changing parts are atomic words; the memory behind `partitions` is
+/// initialised here and lives as long as the store. `StoreWriter.init` makes sure that there is one writer.
+@safe
+public final class Store: @unchecked Sendable {
+    let domain = EpochDomain()
+    let events = Slab()
+    let partitions: UnsafeMutablePointer<EventPartition>
+    private let entities: UnsafeMutablePointer<EntityTable>
+    /// participant slot → TeamList; 0 where no event names it.
+    let teamLists = Slab()
+    /// The partitions of the events topic that may be read.
+    let readyPartitions = AtomicPartitionSet()
+    let globals: GlobalProgress
+    let hasWriter = Atomic<Bool>(false)
+    /// The number of partitions of each topic, in the order of `ModelKind`.
+    public let partitionCounts: [Int]
+
+    /// The partition counts are fixed for the store's life, as a topic's is.
+    public init(partitionCounts: [Int]) {
+        precondition(partitionCounts.count == ModelKind.allCases.count)
+        precondition(partitionCounts.allSatisfy { $0 >= 1 && $0 <= Limits.partitionsMax })
+        self.partitionCounts = partitionCounts
+        unsafe partitions = .allocate(capacity: partitionCounts[0])
+        for index in 0..<partitionCounts[0] { unsafe (partitions + index).initialize(to: EventPartition()) }
+        unsafe entities = .allocate(capacity: GlobalPosition.kinds.count)
+        for index in GlobalPosition.kinds.indices { unsafe (entities + index).initialize(to: EntityTable()) }
+        globals = GlobalProgress(partitionCounts: Array(partitionCounts[1...]))
+    }
+
+    deinit {
+        // The writer is gone (it holds the store), so every record still linked is freed here; retired ones were freed
+        // with it.
+        freeAll()
+        unsafe partitions.deinitialize(count: partitionCounts[0])
+        unsafe partitions.deallocate()
+        unsafe entities.deinitialize(count: GlobalPosition.kinds.count)
+        unsafe entities.deallocate()
+    }
+
+    /// The table of one of the five reference models.
+    subscript(kind: ModelKind) -> EntityTable {
+        @inline(__always)
+        _read {
+            precondition(kind != .event)
+            yield unsafe entities[Int(kind.rawValue) - 1]
+        }
+    }
+
+    @inline(__always)
+    func event(_ slot: UInt32) -> EventRecord? {
+        guard let pointer = unsafe events.load(slot) else { return nil }
+        return unsafe EventRecord(pointer)
+    }
+
+    @inline(__always)
+    func teamList(_ participant: UInt32) -> TeamList? {
+        guard let pointer = unsafe teamLists.load(participant) else { return nil }
+        return unsafe TeamList(pointer)
+    }
+
+    /// The slot of an event in its partition.
+    @inline(__always)
+    func findEvent(_ id: ID, in partition: PartitionID) -> UInt32? {
+        unsafe partitions[Int(partition.rawValue)].index.find(id.hash) { slot in
+            guard let record = unsafe event(slot) else { return false }
+            return unsafe equals(record.id, id)
+        }
+    }
+
+    private func freeAll() {
+        for partition in 0..<partitionCounts[0] {
+            _ = unsafe partitions[partition].index.walk(from: 0, words: .max / 2) { slot in
+                unsafe events.load(slot)?.deallocate()
+            }
+        }
+        for kind in GlobalPosition.kinds {
+            _ = self[kind].index.walk(from: 0, words: .max / 2) { slot in
+                unsafe self[kind].records.load(slot)?.deallocate()
+                if kind == .participant, let list = unsafe teamList(slot) {
+                    for chunk in unsafe 0..<list.chunkCount { unsafe list.chunk(chunk).base.deallocate() }
+                    unsafe list.base.deallocate()
+                }
+            }
+        }
+    }
+}

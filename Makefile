@@ -1,0 +1,42 @@
+# One obvious command per job; CI runs the same ones.
+
+FUZZ_SECONDS ?= 60
+
+.PHONY: help run test build release tidy fix docs fuzz bench deps clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: deps release ## A whole cluster on this machine, with a generated offer and live updates
+	.build/release/favorites demo
+
+test: ## All tests: unit, sanitizers, integration against the release build
+	@scripts/test.sh
+
+build: deps ## Debug build
+	swift build
+
+release: deps ## Release build: .build/release/favorites
+	swift build -c release --product favorites
+
+tidy: ## Checks the format; the other rules of the house are tests (TidyTests)
+	swift format lint --strict --parallel --recursive Package.swift Sources Tests
+
+fix: ## Formats everything
+	swift format --in-place --parallel --recursive Package.swift Sources Tests
+
+docs: ## Makes docs/CONFIGURATION.md from the table of settings
+	FAVORITES_TEST_UPDATE_DOCS=1 swift test --disable-xctest --filter SettingsTests.DocumentTests
+
+fuzz: deps ## Each fuzz target for FUZZ_SECONDS (60)
+	@for target in $$(Fuzz/run.sh list); do Fuzz/run.sh $$target $(FUZZ_SECONDS) || exit 1; done
+
+bench: release ## Compares with nginx on this machine
+	@scripts/deps.sh bench
+	Benchmarks/compare-nginx.sh
+
+deps: ## Installs the missing Debian packages
+	@scripts/deps.sh
+
+clean: ## Removes every build folder and the data of local runs
+	rm -rf .build .build-* favorites-data

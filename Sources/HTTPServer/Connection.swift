@@ -1,0 +1,361 @@
+// One client's connection: bytes in → requests → answers in order → bytes out.
+//
+//   socket ─► channelRead ─► input ─► parser ─► answerer ─► send ─► output ─► one write and flush for each read
+//                                                  └─ later, same loop ─► send ─► flush
+//
+// All of it runs on the connection's event loop. The usual request is parsed where the socket read it, answered by a
+// call and written into a buffer that the loop's connections share, without an allocation and without a timer of its
+// own: timeouts are looked for by the loop's sweep (`LoopState`).
+//
+// A request gets a sequence number and a slot. The answer to the oldest open request goes to the output; an earlier
+// answer to a later request waits in its slot.
+
+import HTTP1
+import NIOCore
+import Query
+
+final class Connection: ChannelDuplexHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    /// A request without its answer, or with one that must wait for older ones.
+    struct Slot {
+        var method = Method.other
+        var isVersion10 = false
+        /// No request follows it on this connection.
+        var isLast = false
+        var received = NIODeadline.uptimeNanoseconds(0)
+        var isAnswered = false
+        var waiting: ByteBuffer?
+    }
+
+    enum State {
+        /// Takes requests. → ending, lingering, closed
+        case open
+        /// Takes no more requests, and still has some to answer. → lingering, closed
+        case ending
+        /// All is answered and the output closed; what still comes is dropped. → closed
+        case lingering
+        case closed
+    }
+
+    let loop: LoopState
+    /// The place in `LoopState.connections`.
+    var index = 0
+    var state = State.open
+    /// Why the connection ends, once that is known.
+    var end = ConnectionEnd.client
+
+    private var context: ChannelHandlerContext?
+    private var parser = RequestHeadParser()
+    /// What was received and is not parsed: from the first byte of a head on.
+    private var input = ByteBuffer()
+    private var output = ByteBuffer()
+    /// A ring: the request with sequence `n` has the slot `n % slots.count`.
+    private var slots: [Slot] = []
+    private var firstSequence = 0
+    private var nextSequence = 0
+    private var isProcessing = false
+    private var isReadHeld = false
+    private var isInputClosed = false
+
+    /// When the bytes being processed were read.
+    private var received = NIODeadline.uptimeNanoseconds(0)
+    /// When the last request came or the last answer went.
+    private var lastActive = NIODeadline.uptimeNanoseconds(0)
+    /// When the head that waits for its end began.
+    private var headStarted: NIODeadline?
+    private var lingerStarted = NIODeadline.uptimeNanoseconds(0)
+    private var droppedBytes = 0
+    /// Since when the client has taken nothing, and how much waits for it; nil while the output is writable.
+    private var stall: (since: NIODeadline, bytes: Int)?
+
+    init(loop: LoopState) { self.loop = loop }
+
+    private var inFlight: Int { nextSequence - firstSequence }
+    private var isPaused: Bool { stall != nil || inFlight >= loop.limits.pipelinedMax }
+
+    // MARK: - Life
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        lastActive = loop.eventLoop.now
+        loop.add(self)
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        state = .closed
+        if let stall { loop.stalledBytes -= stall.bytes }
+        stall = nil
+        slots.removeAll()
+        self.context = nil
+        loop.remove(self)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        state = .closed
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { close(.failure) }
+
+    /// Closes at once; answers that still come are dropped.
+    func close(_ end: ConnectionEnd) {
+        guard state != .closed else { return }
+        state = .closed
+        self.end = end
+        context?.close(promise: nil)
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if let event = event as? ChannelEvent, event == .inputClosed {
+            isInputClosed = true
+            if state == .lingering { close(end) } else { endIfDone() }
+        }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    // MARK: - In
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var bytes = unwrapInboundIn(data)
+        guard state == .open else { return drop(bytes.readableBytes) }
+        received = loop.eventLoop.now
+        lastActive = received
+        if input.readableBytes == 0 { input = bytes } else { input.writeBuffer(&bytes) }
+        guard input.readableBytes <= loop.limits.inputBytesMax else { return close(.inputLimit) }
+        process()
+    }
+
+    private func drop(_ count: Int) {
+        droppedBytes += count
+        if droppedBytes > loop.limits.inputBytesMax { close(end) }
+    }
+
+    /// Reading waits while no more requests are taken.
+    func read(context: ChannelHandlerContext) {
+        if state == .open && isPaused { isReadHeld = true } else { context.read() }
+    }
+
+    /// Parses and answers what is there, then flushes.
+    private func process() {
+        guard !isProcessing else { return }
+        isProcessing = true
+        // A copy of the reference, since an answer may come back into this object while the bytes are being read.
+        var bytes = input
+        input = ByteBuffer()
+        while state == .open, !isPaused, bytes.readableBytes > 0 {
+            switch parser.parse(bytes.readableBytesUInt8Span) {
+            case .needsMore:
+                if headStarted == nil { headStarted = loop.eventLoop.now }
+            case .refused(let refusal):
+                refuse(refusal)
+            case .complete:
+                let head = parser.head
+                parser.reset()
+                headStarted = nil
+                take(head, bytes.readableBytesUInt8Span)
+                bytes.moveReaderIndex(forwardBy: head.count)
+                continue
+            }
+            break
+        }
+        // What is left is copied, so that a few bytes do not hold a whole receive buffer.
+        if bytes.readableBytes > 0, state == .open { input = ByteBuffer(bytes: bytes.readableBytesView) }
+        isProcessing = false
+        flush()
+        endIfDone()
+    }
+
+    private func take(_ head: RequestHead, _ bytes: Span<UInt8>) {
+        let isLast = !head.keepsAlive || head.hasBody
+        let sequence = open(
+            Slot(method: head.method, isVersion10: head.isVersion10, isLast: isLast, received: received))
+        if isLast { state = .ending }
+        if head.hasBody { end = .refusal }
+        let reply = Reply(connection: self, sequence: sequence)
+        switch head.method {
+        case .other:
+            reply.send(.methodNotAllowed(bytes.extracting(head.methodToken.range)))
+        case .get, .head, .options:
+            if head.hasBody { return reply.send(FixedAnswers.body) }
+            if head.method == .options { return reply.sendWithoutBody(FixedAnswers.options) }
+            loop.answerer.answer(head, bytes, reply)
+        }
+    }
+
+    private func refuse(_ refusal: HeadRefusal) {
+        let sequence = open(Slot(isLast: true, received: received))
+        state = .ending
+        end = .refusal
+        Reply(connection: self, sequence: sequence).send(FixedAnswers.refusals[Int(refusal.rawValue)])
+    }
+
+    private func open(_ slot: Slot) -> Int {
+        if slots.isEmpty { slots = Array(repeating: Slot(), count: loop.limits.pipelinedMax) }
+        let sequence = nextSequence
+        nextSequence += 1
+        slots[sequence % slots.count] = slot
+        return sequence
+    }
+
+    // MARK: - Out
+
+    /// See `Reply`. `bodyCount` bytes follow the head, whose length field is `fields.contentLength`.
+    func send(
+        _ sequence: Int, _ template: ResponseTemplate, _ fields: AnswerFields, bodyCount: Int,
+        write: (UnsafeMutableRawBufferPointer) -> Void
+    ) {
+        guard state == .open || state == .ending else { return }
+        precondition(sequence >= firstSequence && sequence < nextSequence, "a request was answered twice")
+        let place = sequence % slots.count
+        precondition(!slots[place].isAnswered, "a request was answered twice")
+        slots[place].isAnswered = true
+        if loop.isDraining, state == .open, sequence == nextSequence - 1 {
+            state = .ending
+            end = .drain
+            slots[place].isLast = true
+        }
+        let slot = slots[place]
+        let count = slot.method == .head ? 0 : bodyCount
+        if sequence == firstSequence {
+            if output.capacity == 0 { output = loop.takeBuffer() }
+            unsafe append(template, fields, slot, bodyCount: count, write, to: &output)
+            firstSequence += 1
+            sendWaiting()
+        } else {
+            var waiting = ByteBuffer()
+            unsafe append(template, fields, slot, bodyCount: count, write, to: &waiting)
+            slots[place].waiting = waiting
+        }
+        lastActive = loop.eventLoop.now
+        loop.observer.answered(
+            route: fields.route, method: slot.method, status: template.status,
+            nanoseconds: (lastActive - slot.received).nanoseconds)
+        if !isProcessing {
+            process()
+        } else if output.readableBytes >= loop.limits.outputBytesHigh {
+            flush()
+        }
+    }
+
+    private func append(
+        _ template: ResponseTemplate, _ fields: AnswerFields, _ slot: Slot, bodyCount: Int,
+        _ write: (UnsafeMutableRawBufferPointer) -> Void, to buffer: inout ByteBuffer
+    ) {
+        let field: ConnectionField = slot.isLast ? .close : slot.isVersion10 ? .keepAlive : .none
+        let room = template.bytes.count + ResponseTemplate.variableBytesMax + bodyCount
+        unsafe buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: room) { memory in
+            let headCount = unsafe template.write(
+                to: memory, date: loop.date, contentLength: fields.contentLength, entityTag: fields.entityTag,
+                connection: field)
+            if bodyCount > 0 {
+                unsafe write(UnsafeMutableRawBufferPointer(rebasing: memory[headCount..<headCount + bodyCount]))
+            }
+            return headCount + bodyCount
+        }
+    }
+
+    /// Sends the answers that waited for the one just sent.
+    private func sendWaiting() {
+        while firstSequence < nextSequence {
+            let place = firstSequence % slots.count
+            guard var waiting = slots[place].waiting else { return }
+            slots[place].waiting = nil
+            output.writeBuffer(&waiting)
+            firstSequence += 1
+        }
+    }
+
+    private func flush() {
+        guard let context, output.readableBytes > 0 else { return }
+        var buffer = ByteBuffer()
+        swap(&buffer, &output)
+        context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
+        loop.giveBack(&buffer)
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable {
+            guard let stall else { return }
+            loop.stalledBytes -= stall.bytes
+            self.stall = nil
+            lastActive = loop.eventLoop.now
+            process()
+        } else if stall == nil {
+            let bytes = waitingBytes(context)
+            stall = (since: loop.eventLoop.now, bytes: bytes)
+            loop.stalledBytes += bytes
+            if loop.stalledBytes > loop.limits.stalledBytesMax { close(.slowReader) }
+        }
+        context.fireChannelWritabilityChanged()
+    }
+
+    private func waitingBytes(_ context: ChannelHandlerContext) -> Int {
+        (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+    }
+
+    // MARK: - End
+
+    /// Goes on reading, or ends, once nothing more is to be done for what was received.
+    private func endIfDone() {
+        guard let context, !isProcessing, state == .open || state == .ending else { return }
+        if state == .open && !isPaused && isReadHeld {
+            isReadHeld = false
+            context.read()
+        }
+        guard inFlight == 0, state == .ending || isInputClosed, stall == nil || state == .ending else { return }
+        linger(context)
+    }
+
+    /// Closes the output behind all that was written, and waits for the client to close.
+    private func linger(_ context: ChannelHandlerContext) {
+        state = .lingering
+        lingerStarted = loop.eventLoop.now
+        input = ByteBuffer()
+        let connection = NIOLoopBound(self, eventLoop: context.eventLoop)
+        // An empty write's promise is fulfilled once all before it is written.
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer())).whenComplete { _ in connection.value.closeOutput() }
+    }
+
+    private func closeOutput() {
+        guard let context, state == .lingering else { return }
+        if isInputClosed { return close(end) }
+        lingerStarted = loop.eventLoop.now
+        context.close(mode: .output, promise: nil)
+        if isReadHeld { context.read() }
+    }
+
+    // MARK: - Time
+
+    /// Closes what has waited too long. Called by the loop's sweep.
+    func checkTimes(_ now: NIODeadline) {
+        let limits = loop.limits
+        if let stall, let context {
+            let bytes = waitingBytes(context)
+            if bytes < stall.bytes {
+                loop.stalledBytes -= stall.bytes - bytes
+                self.stall = (since: now, bytes: bytes)
+            } else if now - stall.since >= limits.stallTimeout {
+                close(.slowReader)
+            }
+            return
+        }
+        switch state {
+        case .open where inFlight > 0: return
+        case .open where input.readableBytes > 0:
+            if let headStarted, now - headStarted >= limits.headTimeout { close(.slowHead) }
+        case .open:
+            if now - lastActive >= limits.idleTimeout { close(.idle) }
+        case .lingering:
+            if now - lingerStarted >= limits.lingerTimeout { close(end) }
+        case .ending, .closed: return
+        }
+    }
+
+    /// Closes a connection that neither has a request nor is receiving one.
+    func closeIfIdle() {
+        if state == .open && inFlight == 0 && input.readableBytes == 0 && stall == nil { close(.drain) }
+    }
+}

@@ -1,0 +1,151 @@
+// What the connections of one event loop share: the answerer, the date, a buffer, and the sweep that looks for
+// timeouts. Made and used on its event loop alone.
+
+import HTTP1
+import NIOCore
+import Synchronization
+
+/// Open connections of all event loops. Relaxed: the count orders nothing else.
+final class ConnectionCount: Sendable {
+    private let value = Atomic<Int>(0)
+
+    /// False at the limit.
+    func take(max: Int) -> Bool {
+        if value.add(1, ordering: .relaxed).newValue <= max { return true }
+        giveBack()
+        return false
+    }
+
+    func giveBack() { value.subtract(1, ordering: .relaxed) }
+}
+
+final class LoopState {
+    let eventLoop: any EventLoop
+    let limits: HTTPLimits
+    let answerer: any Answerer
+    let observer: any HTTPObserver
+    private let count: ConnectionCount
+    private let wallSeconds: () -> Int64
+    private(set) var date: DateLine
+    private var dateSeconds: Int64
+    private var connections: [Connection] = []
+    /// Bytes that wait for slow readers.
+    var stalledBytes = 0
+    private var spare = ByteBuffer()
+    private var sweep: RepeatedTask?
+    private var drain: Drain?
+
+    private struct Drain {
+        var idleCloseAt: NIODeadline
+        var deadline: NIODeadline
+        var done: EventLoopPromise<Void>
+    }
+
+    /// A spare buffer above this is given back to the allocator. One answer of ordinary size fits many times.
+    private static let spareBytesMax = 1 << 20
+    private static let bufferBytesMin = 16 << 10
+
+    init(
+        eventLoop: any EventLoop, limits: HTTPLimits, answerer: any Answerer, observer: any HTTPObserver,
+        count: ConnectionCount, wallSeconds: @escaping () -> Int64
+    ) {
+        self.eventLoop = eventLoop
+        self.limits = limits
+        self.answerer = answerer
+        self.observer = observer
+        self.count = count
+        self.wallSeconds = wallSeconds
+        self.dateSeconds = wallSeconds()
+        self.date = DateLine(seconds: dateSeconds)
+    }
+
+    var isDraining: Bool { drain != nil }
+
+    /// Begins to look for timeouts.
+    func start() {
+        let state = NIOLoopBound(self, eventLoop: eventLoop)
+        sweep = eventLoop.scheduleRepeatedTask(initialDelay: limits.sweepInterval, delay: limits.sweepInterval) { _ in
+            state.value.check()
+        }
+    }
+
+    func add(_ connection: Connection) {
+        connection.index = connections.count
+        connections.append(connection)
+        observer.connectionOpened()
+        // Accepted just before the listener was closed, and set up after the drain.
+        if drain != nil, sweep == nil { connection.close(.drain) }
+    }
+
+    func remove(_ connection: Connection) {
+        let last = connections.removeLast()
+        if last !== connection {
+            last.index = connection.index
+            connections[connection.index] = last
+        }
+        count.giveBack()
+        observer.connectionClosed(connection.end)
+        finishDrainIfDone()
+    }
+
+    private func check() {
+        let now = eventLoop.now
+        let seconds = wallSeconds()
+        if seconds != dateSeconds {
+            dateSeconds = seconds
+            date = DateLine(seconds: seconds)
+        }
+        forEach { $0.checkTimes(now) }
+        guard let drain else { return }
+        if now >= drain.idleCloseAt { forEach { $0.closeIfIdle() } }
+        if now >= drain.deadline { forEach { $0.close(.drain) } }
+    }
+
+    /// From the end, since a connection that closes is replaced by the last one.
+    private func forEach(_ body: (Connection) -> Void) {
+        var index = connections.count - 1
+        while index >= 0 {
+            if index < connections.count { body(connections[index]) }
+            index -= 1
+        }
+    }
+
+    // MARK: - Drain
+
+    /// Every further answer is its connection's last. Idle connections are closed after `idleGrace`, all others at
+    /// `deadline`; `done` is fulfilled when none is left.
+    func beginDrain(idleGrace: TimeAmount, deadline: TimeAmount, done: EventLoopPromise<Void>) {
+        guard drain == nil else { return done.succeed() }
+        let now = eventLoop.now
+        drain = Drain(idleCloseAt: now + idleGrace, deadline: now + deadline, done: done)
+        if idleGrace <= .zero { forEach { $0.closeIfIdle() } }
+        finishDrainIfDone()
+    }
+
+    private func finishDrainIfDone() {
+        guard let drain, connections.isEmpty else { return }
+        sweep?.cancel()
+        sweep = nil
+        drain.done.succeed()
+    }
+
+    // MARK: - Buffers
+
+    // The answers of one read leave at once, so connections need a buffer only in between. One spare buffer serves
+    // them all; idle connections hold none.
+
+    func takeBuffer() -> ByteBuffer {
+        var buffer = ByteBuffer()
+        swap(&buffer, &spare)
+        if buffer.capacity == 0 { return ByteBufferAllocator().buffer(capacity: Self.bufferBytesMin) }
+        // Allocates only where the last write is not done with the buffer.
+        buffer.clear()
+        return buffer
+    }
+
+    /// Takes a buffer back; leaves an empty one.
+    func giveBack(_ buffer: inout ByteBuffer) {
+        if buffer.capacity <= Self.spareBytesMax { swap(&buffer, &spare) }
+        buffer = ByteBuffer()
+    }
+}

@@ -1,0 +1,50 @@
+public import Model
+public import Telemetry
+
+/// The counters of ingest, resolved once.
+public struct IngestMetrics: Sendable {
+    private let invalid: [Counter]
+    private let updates: [[Counter]]
+    private let refused: [Counter]
+    private let batches: [Histogram]
+    public let positionsLost: Counter
+    public let sourceFailures: Counter
+
+    static let operations = ["create", "update", "delete", "unchanged"]
+
+    public init(_ registry: Registry) {
+        invalid = ModelKind.allCases.map {
+            registry.counter(
+                "invalid_model_total", help: "Messages that break a rule of the contract and changed nothing.",
+                labels: [("model", $0.name)])
+        }
+        updates = ModelKind.allCases.map { kind in
+            Self.operations.map {
+                registry.counter(
+                    "model_updates_total", help: "Messages applied.", labels: [("model", kind.name), ("operation", $0)])
+            }
+        }
+        refused = ModelKind.allCases.map {
+            registry.counter(
+                "refused_record_total", help: "Records over a limit of the store; the last good version stays.",
+                labels: [("model", $0.name)])
+        }
+        batches = ModelKind.allCases.map {
+            registry.histogram(
+                "kafka_listener_seconds", help: "Time to apply the messages of one batch, by model.",
+                labels: [("exception", "none"), ("name", $0.plural), ("result", "success")])
+        }
+        positionsLost = registry.counter(
+            "kafka_positions_lost_total", help: "Positions that were no longer in the log; reading went on at its start.")
+        sourceFailures = registry.counter("kafka_failures_total", help: "Failures reported by the Kafka client.")
+    }
+
+    func countInvalid(_ kind: ModelKind) { invalid[Int(kind.rawValue)].add() }
+    func countRefused(_ kind: ModelKind) { refused[Int(kind.rawValue)].add() }
+    func countUpdate(_ kind: ModelKind, operation: Int) { updates[Int(kind.rawValue)][operation].add() }
+    func observeBatch(_ kind: ModelKind, nanoseconds: UInt64) {
+        batches[Int(kind.rawValue)].observe(nanoseconds: nanoseconds)
+    }
+
+    public func invalidTotal(_ kind: ModelKind) -> UInt64 { invalid[Int(kind.rawValue)].value }
+}

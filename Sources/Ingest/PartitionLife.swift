@@ -1,0 +1,127 @@
+// The life of the partitions a node reads, decided without touching Kafka or the store.
+//
+//   idle ──hold──► waiting ──bounds──► loading ──target reached──► ready
+//    ▲                │                   │                          │
+//    └──── dropped ── dropping ◄──────────┴─────────release──────────┘
+//
+// The global topics are held for good and loaded first; partitions of the events topic wait for them, so that a first
+// load renders each event once, with its participants' names.
+
+public import Model
+
+/// Decides what happens with each partition. A value without time or IO of its own.
+public struct PartitionLife: Sendable {
+    public enum State: Sendable, Equatable {
+        /// Not read. The initial state; to `waiting`.
+        case idle
+        /// Wanted; the bounds of its log are not known yet, or it waits for the global topics. To `loading`, `idle`.
+        case waiting
+        /// Read, up to `target`, the log's end when reading began. To `ready`, `dropping`.
+        case loading(target: Offset)
+        /// Read past its target. To `dropping`.
+        case ready
+        /// Given up; the store gives its memory back. To `idle`, or to `waiting` where it is wanted again meanwhile.
+        case dropping(wantedAgain: Bool)
+    }
+
+    /// What the shell does about an event.
+    public enum Action: Sendable, Equatable {
+        case start(TopicPartition, at: Offset)
+        case stop(TopicPartition)
+        case markReady(PartitionID)
+        case markGlobalsReady
+        case drop(PartitionID)
+    }
+
+    /// By model, then by partition.
+    private var states: [[State]]
+    private var globalsToReach: Int
+    /// Events partitions whose memory is being given back.
+    public private(set) var droppingCount = 0
+
+    /// `partitionCounts` in the order of `ModelKind`. Every global partition is wanted from the start.
+    public init(partitionCounts: [Int]) {
+        states = partitionCounts.enumerated().map { kind, count in
+            Array(repeating: kind == 0 ? .idle : .waiting, count: count)
+        }
+        globalsToReach = partitionCounts[1...].reduce(0, +)
+    }
+
+    public private(set) subscript(_ partition: TopicPartition) -> State {
+        get { states[Int(partition.kind.rawValue)][Int(partition.partition.rawValue)] }
+        set { states[Int(partition.kind.rawValue)][Int(partition.partition.rawValue)] = newValue }
+    }
+
+    public var areGlobalsReady: Bool { globalsToReach == 0 }
+
+    /// The partitions whose log bounds the shell is to find out, global ones first.
+    public var waiting: [TopicPartition] {
+        let kinds = areGlobalsReady ? [.event] : GlobalPosition.kinds
+        return kinds.flatMap { kind in partitions(of: kind).filter { self[$0] == .waiting } }
+    }
+
+    /// The events partitions that are read or about to be.
+    public var held: [PartitionID] {
+        partitions(of: .event).filter { partition in
+            switch self[partition] {
+            case .waiting, .loading, .ready: true
+            case .idle, .dropping: false
+            }
+        }.map(\.partition)
+    }
+
+    /// The events partitions whose memory is being given back.
+    public var dropping: [PartitionID] {
+        guard droppingCount > 0 else { return [] }
+        return partitions(of: .event).filter { if case .dropping = self[$0] { true } else { false } }.map(\.partition)
+    }
+
+    private func partitions(of kind: ModelKind) -> [TopicPartition] {
+        states[Int(kind.rawValue)].indices.map { TopicPartition(kind, PartitionID($0)) }
+    }
+
+    // MARK: - Events
+
+    /// These partitions of the events topic are to be held, and no others.
+    public mutating func hold(_ wanted: PartitionSet) -> [Action] {
+        var actions: [Action] = []
+        for partition in partitions(of: .event) {
+            let isWanted = wanted.contains(partition.partition)
+            switch self[partition] {
+            case .idle: if isWanted { self[partition] = .waiting }
+            case .waiting: if !isWanted { self[partition] = .idle }
+            case .dropping: self[partition] = .dropping(wantedAgain: isWanted)
+            case .loading, .ready:
+                guard !isWanted else { break }
+                self[partition] = .dropping(wantedAgain: false)
+                droppingCount += 1
+                actions += [.stop(partition), .drop(partition.partition)]
+            }
+        }
+        return actions
+    }
+
+    /// The bounds of a waiting partition's log are known: reading begins at its start.
+    public mutating func found(_ partition: TopicPartition, _ bounds: LogBounds) -> [Action] {
+        guard self[partition] == .waiting else { return [] }
+        self[partition] = .loading(target: bounds.end)
+        return [.start(partition, at: bounds.start)] + reached(partition, bounds.start)
+    }
+
+    /// Everything below `position` is applied.
+    public mutating func reached(_ partition: TopicPartition, _ position: Offset) -> [Action] {
+        guard case .loading(let target) = self[partition], position >= target else { return [] }
+        self[partition] = .ready
+        guard partition.kind != .event else { return [.markReady(partition.partition)] }
+        globalsToReach -= 1
+        return areGlobalsReady ? [.markGlobalsReady] : []
+    }
+
+    /// The store has given the partition's memory back.
+    public mutating func dropped(_ partition: PartitionID) {
+        let key = TopicPartition(.event, partition)
+        guard case .dropping(let wantedAgain) = self[key] else { return }
+        self[key] = wantedAgain ? .waiting : .idle
+        droppingCount -= 1
+    }
+}

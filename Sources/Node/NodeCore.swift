@@ -1,0 +1,137 @@
+// A node: memory, the thread that writes it, the server of its link. `NodeCore` puts them together and knows what the
+// node should hold; it decides nothing about others.
+//
+//   control topic ─► ClusterMember ─► NodeCore.update ─► HoldPlan ─► WriterThread.hold
+//   Kafka ─► WriterThread ─► Store ◄─ StoreHolder (one for each event loop) ◄─ LinkServer ◄═ routers
+
+public import Cluster
+import Ingest
+import Link
+public import Membership
+public import Model
+public import NIOCore
+import Placement
+public import Query
+import Selection
+public import Settings
+public import Store
+import Synchronization
+public import Telemetry
+
+public final class NodeCore: Sendable {
+    public let id: ID
+    public let store: Store
+    public let writer: WriterThread
+    private let link: LinkServer
+    private let plan: Mutex<Plan>
+    private let status: NodeStatus
+
+    private struct Plan {
+        var plan: HoldPlan
+        var held = PartitionSet()
+        var isPlaced = false
+    }
+
+    public var linkPort: Int { link.port }
+
+    private init(id: ID, store: Store, writer: WriterThread, link: LinkServer, status: NodeStatus) {
+        self.id = id
+        self.store = store
+        self.writer = writer
+        self.link = link
+        self.status = status
+        plan = Mutex(Plan(plan: HoldPlan(node: id)))
+    }
+
+    /// Waits for the topics, then serves the link; reads nothing of the events topic before `update`.
+    public static func start(
+        id: ID, settings: NodeSettings, writer: WriterThread, group: any EventLoopGroup, registry: Registry
+    ) async throws -> NodeCore {
+        let store = try await writer.start()
+        let status = NodeStatus()
+        let linkSettings = LinkServerSettings(host: settings.member.host, port: settings.linkPort)
+        let link = try await LinkServer.start(linkSettings, member: id, group: group, status: status) { _ in
+            StoreHolder(store)
+        }
+        let node = NodeCore(id: id, store: store, writer: writer, link: link, status: status)
+        node.register(in: registry)
+        return node
+    }
+
+    /// A holder that reads this node in place, for one event loop.
+    public func makeHolder() -> any Holder { StoreHolder(store) }
+
+    /// Takes the cluster's state in: loads what is placed here, drops what others have taken over.
+    public func update(_ state: ClusterState, nowMs: Int64) {
+        // Before its own heartbeat is read the node does not stand in the placement, and must not drop everything.
+        guard state.placement.members.contains(where: { $0.id == id }) || isPlaced else { return }
+        let wish = plan.withLock { plan -> PartitionSet? in
+            plan.isPlaced = true
+            let actions = plan.plan.update(
+                view: state.view, placement: state.placement, held: plan.held, nowMs: nowMs)
+            let wish = plan.held.union(actions.load).subtracting(actions.drop)
+            guard wish != plan.held else { return nil }
+            plan.held = wish
+            return wish
+        }
+        if let wish { writer.hold(wish) }
+    }
+
+    public var isPlaced: Bool { plan.withLock { $0.isPlaced } }
+
+    /// Whether all that is placed here is ready.
+    public var isReady: Bool {
+        let held = plan.withLock { $0.isPlaced ? $0.held : nil }
+        guard let held else { return false }
+        let report = writer.report
+        return report.phase != .waitingForTopics && report.phase != .loadingGlobals
+            && held.isSubset(of: report.ready)
+    }
+
+    /// The node's part of a heartbeat.
+    public func describe(in heartbeat: inout Heartbeat, address: MemberAddress?) {
+        let report = writer.report
+        heartbeat.link = address
+        heartbeat.holdings = report.holdings
+        heartbeat.state = !isPlaced ? .joining : report.ready.isEmpty ? .warming : .serving
+    }
+
+    /// Ends the link and then the writer.
+    public func stop() async {
+        await link.stop()
+        await writer.stop()
+    }
+
+    private func register(in registry: Registry) {
+        let writer = writer
+        registry.sampled("cache_size", .gauge, help: "Known models in memory.") { samples in
+            for model in writer.report.models { samples.add(model.size, labels: [("name", model.kind.plural)]) }
+        }
+        registry.sampled("store_record_bytes", .gauge, help: "Bytes of records and lists, retired ones included.") {
+            $0.add(writer.report.recordBytes)
+        }
+        registry.sampled("store_retired_bytes", .gauge, help: "Bytes replaced but still readable by someone.") {
+            $0.add(writer.report.retiredBytes)
+        }
+        registry.sampled("store_retired_bytes_max", .gauge, help: "The most retired bytes there ever were.") {
+            $0.add(writer.report.retiredBytesHighWater)
+        }
+        registry.sampled("store_rerender_pending", .gauge, help: "Models waiting to be rendered again.") {
+            $0.add(writer.report.rerenderPending)
+        }
+        registry.sampled("kafka_lag_messages", .gauge, help: "Messages in the held logs that are not applied yet.") {
+            $0.add(Double(writer.report.behind))
+        }
+        let counters = link.counters
+        registry.sampled("link_queries_total", .counter, help: "Queries of routers, by what became of them.") {
+            $0.add(Double(counters.answered.load(ordering: .relaxed)), labels: [("result", "answered")])
+            $0.add(Double(counters.refused.load(ordering: .relaxed)), labels: [("result", "refused")])
+            $0.add(Double(counters.expired.load(ordering: .relaxed)), labels: [("result", "expired")])
+        }
+        registry.sampled("link_closed_total", .counter, help: "Links closed by this node, by reason.") {
+            $0.add(Double(counters.malformed.load(ordering: .relaxed)), labels: [("reason", "malformed")])
+            $0.add(Double(counters.silent.load(ordering: .relaxed)), labels: [("reason", "silent")])
+            $0.add(Double(counters.overLimit.load(ordering: .relaxed)), labels: [("reason", "limit")])
+        }
+    }
+}

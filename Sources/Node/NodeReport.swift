@@ -1,0 +1,51 @@
+// What a node says of itself: made by the writer's thread a few times a second, read by heartbeats, health and metrics.
+
+public import Membership
+public import Model
+
+public struct NodeReport: Sendable {
+    public enum Phase: String, Sendable {
+        /// The six topics, or some of them, do not exist yet.
+        case waitingForTopics = "waiting for topics"
+        /// The global topics are being read.
+        case loadingGlobals = "loading global topics"
+        /// Partitions of the events topic are being read, or none is placed here yet.
+        case loadingEvents = "loading events"
+        case ready
+    }
+
+    public struct ModelReport: Sendable {
+        public var kind: ModelKind
+        /// Whether everything held of it was read to the end that its log had when reading began.
+        public var isLoaded = false
+        public var size = 0
+    }
+
+    public struct GlobalReport: Sendable {
+        public var partition: TopicPartition
+        public var applied: Offset
+        public var lag: Int64
+    }
+
+    public var phase = Phase.waitingForTopics
+    public var models = ModelKind.allCases.map { ModelReport(kind: $0) }
+    public var holdings: [Holding] = []
+    public var globals: [GlobalReport] = []
+    public var recordBytes = 0
+    public var retiredBytes = 0
+    public var retiredBytesHighWater = 0
+    public var tableCapacity = 0
+    public var rerenderPending = 0
+
+    /// Messages that are in the logs and not yet applied, as far as the brokers have told.
+    public var behind: Int64 {
+        holdings.reduce(0) { $0 + $1.lag } + globals.reduce(0) { $0 + $1.lag }
+    }
+
+    /// The partitions that may be asked for.
+    public var ready: PartitionSet {
+        var set = PartitionSet()
+        for holding in holdings where holding.isReady { set.insert(holding.partition) }
+        return set
+    }
+}

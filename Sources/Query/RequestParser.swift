@@ -1,0 +1,240 @@
+// Path and query → a request that keeps the contract (sections 2 to 4), or the problem to answer.
+//
+// One parser for each event loop; it keeps the memory for percent-decoding. The work is bounded by the request line's
+// limit (16 KiB): at most 8,192 ids are read before they are found too many. A request costs one allocation for each
+// list of ids, made at its full size.
+//
+// Where the contract leaves a choice: an empty parameter (`a=1&&b=2`) is one of unknown, empty name, so 400. `+` is
+// no space but a plus. An `offset` that no integer holds is legal and beyond every total: it counts, and is echoed,
+// as the largest integer.
+
+public import Model
+
+/// Reads requests. Not for concurrent use.
+public struct RequestParser: Sendable {
+    private let rules: SelectionRules
+    private var decoded: [UInt8] = []
+
+    public init(rules: SelectionRules) { self.rules = rules }
+
+    /// `path` and `query` as sent, without the question mark.
+    public mutating func parse(path: Span<UInt8>, query: Span<UInt8>) throws(Problem) -> Request {
+        let prefixCount = 16
+        guard path.count >= prefixCount else { throw .unknownPath(path) }
+        let prefix = path.extracting(first: prefixCount)
+        let isMatches = prefix.equals("/v1/api/app/mym/")
+        guard isMatches || prefix.equals("/v1/api/app/myt/") else { throw .unknownPath(path) }
+        let name = path.extracting(prefixCount..<path.count)
+        for index in 0..<name.count where name[index] == 0x2F { throw .unknownPath(path) }
+        guard let sport = Sport(name) else { throw .unknownSport(name) }
+
+        let parameters = try read(query, isMatches: isMatches)
+        let teamIDs = try checked(parameters.teamIDs, "teamIds", max: rules.teamsPerRequestMax)
+        guard isMatches else {
+            guard !teamIDs.isEmpty else { throw .badRequest("teamIds is missing; it takes one id or more.") }
+            return .teams(TeamsRequest(sport: sport, teamIDs: teamIDs))
+        }
+        let eventIDs = try checked(parameters.eventIDs, "eventIds", max: rules.eventsPerRequestMax)
+        guard !eventIDs.isEmpty || !teamIDs.isEmpty else {
+            throw .badRequest("eventIds and teamIds are missing; at least one of them is needed.")
+        }
+        return .matches(
+            MatchesRequest(
+                sport: sport, eventIDs: eventIDs, teamIDs: teamIDs, limit: parameters.limit ?? rules.limitMax,
+                offset: parameters.offset ?? 0))
+    }
+
+    /// The parameters as found, ids in the order and with the repeats of the query.
+    private struct Parameters {
+        var eventIDs: [ID] = []
+        var teamIDs: [ID] = []
+        var limit: Int?
+        var offset: Int?
+    }
+
+    private mutating func read(_ query: Span<UInt8>, isMatches: Bool) throws(Problem) -> Parameters {
+        var parameters = Parameters()
+        var start = 0
+        while start < query.count {
+            let end = query.firstIndex(of: 0x26, from: start) ?? query.count
+            let equals = query.extracting(start..<end).firstIndex(of: 0x3D, from: 0).map { $0 + start } ?? end
+            let name = query.extracting(start..<equals)
+            let value = query.extracting(min(equals + 1, end)..<end)
+            try take(name, value, isMatches: isMatches, into: &parameters)
+            start = end + 1
+            // An ampersand at the end stands before one more, empty parameter.
+            if start == query.count { throw .unknownParameter(Span(), isMatches: isMatches) }
+        }
+        return parameters
+    }
+
+    private mutating func take(
+        _ name: Span<UInt8>, _ value: Span<UInt8>, isMatches: Bool, into parameters: inout Parameters
+    ) throws(Problem) {
+        switch try parameter(name) {
+        case .teamIDs:
+            try readIDs(value, "teamIds", into: &parameters.teamIDs)
+        case .eventIDs where isMatches:
+            try readIDs(value, "eventIds", into: &parameters.eventIDs)
+        case .limit where isMatches:
+            guard parameters.limit == nil else { throw .badRequest("limit is repeated; it may stand once.") }
+            parameters.limit = try readLimit(value)
+        case .offset where isMatches:
+            guard parameters.offset == nil else { throw .badRequest("offset is repeated; it may stand once.") }
+            parameters.offset = try readOffset(value)
+        case .eventIDs, .limit, .offset, nil:
+            throw .unknownParameter(name, isMatches: isMatches)
+        }
+    }
+
+    private enum Parameter { case eventIDs, teamIDs, limit, offset }
+
+    private mutating func parameter(_ name: Span<UInt8>) throws(Problem) -> Parameter? {
+        if name.firstIndex(of: 0x25, from: 0) == nil { return Self.parameter(plain: name) }
+        try decode(name)
+        return Self.parameter(plain: decoded.span)
+    }
+
+    private static func parameter(plain name: Span<UInt8>) -> Parameter? {
+        if name.equals("eventIds") { return .eventIDs }
+        if name.equals("teamIds") { return .teamIDs }
+        if name.equals("limit") { return .limit }
+        if name.equals("offset") { return .offset }
+        return nil
+    }
+
+    /// Sorted, each id once.
+    private func checked(_ ids: [ID], _ name: StaticString, max: Int) throws(Problem) -> [ID] {
+        var ids = ids
+        ids.sortAndRemoveRepeats()
+        guard ids.count <= max else {
+            throw .badRequest("\(name) holds \(ids.count) different ids; at most \(max) are allowed.")
+        }
+        return ids
+    }
+}
+
+// MARK: - Values
+
+extension RequestParser {
+    private mutating func readIDs(
+        _ value: Span<UInt8>, _ name: StaticString, into ids: inout [ID]
+    ) throws(Problem) {
+        guard value.firstIndex(of: 0x25, from: 0) != nil else {
+            return try Self.readIDs(plain: value, name, into: &ids)
+        }
+        try decode(value)
+        try Self.readIDs(plain: decoded.span, name, into: &ids)
+    }
+
+    private static func readIDs(
+        plain value: Span<UInt8>, _ name: StaticString, into ids: inout [ID]
+    ) throws(Problem) {
+        var commas = 0
+        for index in 0..<value.count where value[index] == 0x2C { commas += 1 }
+        ids.reserveCapacity(ids.count + commas + 1)
+        var start = 0
+        while start <= value.count {
+            let end = value.firstIndex(of: 0x2C, from: start) ?? value.count
+            let text = value.extracting(start..<end)
+            guard let id = ID(text) else {
+                throw .badRequest(
+                    "\(name) holds \(Problem.quoted(text)), which is no id; an id is 1 to \(ID.bytesMax) bytes out of "
+                        + "A-Z a-z 0-9 . _ : - and ids are separated by commas.")
+            }
+            ids.append(id)
+            start = end + 1
+        }
+    }
+
+    private mutating func readLimit(_ value: Span<UInt8>) throws(Problem) -> Int {
+        if let limit = try readNumber(value), (1...rules.limitMax).contains(limit) { return limit }
+        throw .badRequest("limit is \(Problem.quoted(value)); it is a number from 1 to \(rules.limitMax).")
+    }
+
+    private mutating func readOffset(_ value: Span<UInt8>) throws(Problem) -> Int {
+        if let offset = try readNumber(value) { return offset }
+        throw .badRequest("offset is \(Problem.quoted(value)); it is a number, 0 or more.")
+    }
+
+    private mutating func readNumber(_ value: Span<UInt8>) throws(Problem) -> Int? {
+        if value.firstIndex(of: 0x25, from: 0) == nil { return Self.number(plain: value) }
+        try decode(value)
+        return Self.number(plain: decoded.span)
+    }
+
+    /// ASCII digits; nil for anything else. A number that does not fit is the largest integer.
+    private static func number(plain value: Span<UInt8>) -> Int? {
+        guard !value.isEmpty else { return nil }
+        var number = 0
+        for index in 0..<value.count {
+            let byte = value[index]
+            guard byte >= 0x30 && byte <= 0x39 else { return nil }
+            let (product, isTooLarge) = number.multipliedReportingOverflow(by: 10)
+            let (sum, isOver) = product.addingReportingOverflow(Int(byte - 0x30))
+            number = isTooLarge || isOver ? .max : sum
+        }
+        return number
+    }
+
+    /// Percent-decodes into `decoded`.
+    private mutating func decode(_ text: Span<UInt8>) throws(Problem) {
+        decoded.removeAll(keepingCapacity: true)
+        var index = 0
+        while index < text.count {
+            guard text[index] == 0x25 else {
+                decoded.append(text[index])
+                index += 1
+                continue
+            }
+            guard index + 2 < text.count, let high = Self.hexadecimal(text[index + 1]),
+                let low = Self.hexadecimal(text[index + 2])
+            else {
+                throw .badRequest("\(Problem.quoted(text)) holds a '%' that two hexadecimal digits do not follow.")
+            }
+            decoded.append(high << 4 | low)
+            index += 3
+        }
+    }
+
+    private static func hexadecimal(_ byte: UInt8) -> UInt8? {
+        switch byte {
+        case 0x30...0x39: byte - 0x30
+        case 0x41...0x46: byte - 0x37
+        case 0x61...0x66: byte - 0x57
+        default: nil
+        }
+    }
+}
+
+extension Problem {
+    fileprivate static func unknownParameter(_ name: Span<UInt8>, isMatches: Bool) -> Problem {
+        .badRequest(
+            "The parameter \(quoted(name)) is unknown. Parameters are "
+                + (isMatches ? "eventIds, teamIds, limit and offset" : "teamIds") + "; case counts.")
+    }
+}
+
+extension [ID] {
+    fileprivate mutating func sortAndRemoveRepeats() {
+        guard count > 1 else { return }
+        sort()
+        var kept = 1
+        for index in 1..<count where self[index] != self[kept - 1] {
+            self[kept] = self[index]
+            kept += 1
+        }
+        removeSubrange(kept...)
+    }
+}
+
+extension Span<UInt8> {
+    fileprivate func firstIndex(of byte: UInt8, from start: Int) -> Int? {
+        var index = start
+        while index < count {
+            if self[index] == byte { return index }
+            index += 1
+        }
+        return nil
+    }
+}

@@ -1,0 +1,181 @@
+// One event loop's way from an HTTP request to its answer: parse, ask the holders, merge, reply.
+//
+// Where this process holds all that is needed the whole way is one call chain, with the holder's guard around merging
+// and writing: the body goes from the store's records straight into the connection's output.
+
+import FanOut
+import HTTP1
+import HTTPServer
+import Link
+import Model
+import Placement
+import Query
+import Settings
+
+/// What the answers of all event loops have in common.
+struct AnswerTemplates: Sendable {
+    let matches: ResponseTemplate
+    let teams: ResponseTemplate
+    let matchesUnchanged: ResponseTemplate
+    let teamsUnchanged: ResponseTemplate
+    let openAPI: ResponseTemplate
+    let notReady = PreparedProblem(.notReady)
+    let overloaded = PreparedProblem(.overloaded)
+    let answerTooLarge = PreparedProblem(.answerTooLarge)
+    let deadline = PreparedProblem(.deadline)
+
+    /// `uri` labels of the metrics, in the order of `RouteIndex`.
+    static let routes = ["other", "/v1/api/app/mym/{sport}", "/v1/api/app/myt/{sport}", "/openapi.yaml"]
+    static let matchesRoute = RouteIndex(1)
+    static let teamsRoute = RouteIndex(2)
+    static let openAPIRoute = RouteIndex(3)
+
+    init(_ settings: HTTPSettings) {
+        let matchesCaching = ("Cache-Control", "public, max-age=\(settings.mymMaxAgeSeconds)")
+        let teamsCaching = ("Cache-Control", "public, max-age=\(settings.mytMaxAgeSeconds)")
+        let json = ("Content-Type", "application/json")
+        matches = ResponseTemplate(status: 200, fields: [json, matchesCaching])
+        teams = ResponseTemplate(status: 200, fields: [json, teamsCaching])
+        matchesUnchanged = ResponseTemplate(status: 304, fields: [matchesCaching])
+        teamsUnchanged = ResponseTemplate(status: 304, fields: [teamsCaching])
+        openAPI = ResponseTemplate(
+            status: 200, fields: [("Content-Type", "application/yaml"), ("Cache-Control", "public, max-age=3600")])
+    }
+}
+
+final class RouterAnswerer: Answerer, AnswerReceiver {
+    /// A request that waits for its parts.
+    private struct Waiting {
+        var request: Request
+        var reply: Reply
+        var head: RequestHead
+        /// The head's bytes, kept only where they hold a condition.
+        var bytes: [UInt8]
+    }
+
+    private let client: FanOutClient
+    private let rules: SelectionRules
+    private let templates: AnswerTemplates
+    private let now: () -> Timestamp
+    private var parser: RequestParser
+    private var builder = AnswerBuilder()
+    /// By token. As long as `FanOutRules.requestsMax` at most: the client refuses more.
+    private var waiting: [Waiting?] = []
+    private var free: [Int] = []
+
+    init(client: FanOutClient, rules: SelectionRules, templates: AnswerTemplates, now: @escaping () -> Timestamp) {
+        self.client = client
+        self.rules = rules
+        self.templates = templates
+        self.now = now
+        parser = RequestParser(rules: rules)
+    }
+
+    func answer(_ head: RequestHead, _ bytes: Span<UInt8>, _ reply: Reply) {
+        let path = bytes.extracting(head.path.range)
+        if path.equals("/openapi.yaml") {
+            let document = PackageResources.openapi_yaml
+            return reply.send(templates.openAPI, body: document.span, route: AnswerTemplates.openAPIRoute)
+        }
+        do throws(Problem) {
+            let request = try parser.parse(path: path, query: bytes.extracting(head.query.range))
+            ask(request, head, bytes, reply)
+        } catch {
+            reply.send(error, route: Self.route(of: path))
+        }
+    }
+
+    private func ask(_ request: Request, _ head: RequestHead, _ bytes: Span<UInt8>, _ reply: Reply) {
+        guard client.partitionCount > 0 else { return reply.send(templates.notReady, route: Self.route(of: request)) }
+        let query = HolderQuery(
+            request: request, partitions: PartitionSet(), now: now(), eventsPerTeamMax: rules.eventsPerTeamMax,
+            matchesRemainMs: rules.matchesRemainMs)
+        var kept: [UInt8] = []
+        if head.isConditional { for index in 0..<head.count { kept.append(bytes[index]) } }
+        let entry = Waiting(request: request, reply: reply, head: head, bytes: kept)
+        let token: Int
+        if let slot = free.popLast() {
+            token = slot
+            waiting[slot] = entry
+        } else {
+            token = waiting.count
+            waiting.append(entry)
+        }
+        client.ask(query, need: need(of: request), receiver: self, token: UInt64(token))
+    }
+
+    private func need(of request: Request) -> Need {
+        switch request {
+        case .teams: return .anyNode
+        case .matches(let matches):
+            guard matches.teamIDs.isEmpty else { return .allPartitions }
+            var partitions = PartitionSet()
+            for id in matches.eventIDs {
+                partitions.insert(Partitioner.partition(of: id, partitions: client.partitionCount))
+            }
+            return .partitions(partitions)
+        }
+    }
+
+    // MARK: - Replies
+
+    func answered(_ gathered: borrowing GatheredParts, token: UInt64) {
+        guard let entry = take(token) else { return }
+        builder.begin(entry.request, eventsPerTeamMax: rules.eventsPerTeamMax)
+        for index in unsafe gathered.parts.indices {
+            let rank = unsafe gathered.shown[index].globals.offsets.reduce(0) { $0 + $1.rawValue }
+            unsafe builder.add(gathered.parts[index], rank: rank)
+        }
+        builder.finish()
+        let route = Self.route(of: entry.request)
+        guard builder.bodyCount <= Limits.answerBytesMax else {
+            return entry.reply.send(templates.answerTooLarge, route: route)
+        }
+        let tag = EntityTag(low: builder.etag.low, high: builder.etag.high)
+        let isMatches = if case .matches = entry.request { true } else { false }
+        if entry.head.isConditional, entry.head.hasCurrent(tag, in: entry.bytes.span) {
+            let template = isMatches ? templates.matchesUnchanged : templates.teamsUnchanged
+            return entry.reply.sendWithoutBody(
+                template, entityTag: tag, contentLength: builder.bodyCount, route: route)
+        }
+        unsafe entry.reply.send(
+            isMatches ? templates.matches : templates.teams, entityTag: tag, bodyCount: builder.bodyCount, route: route
+        ) { unsafe builder.write(to: $0) }
+    }
+
+    func failed(_ failure: FanOutFailure, token: UInt64) {
+        guard let entry = take(token) else { return }
+        let route = Self.route(of: entry.request)
+        switch failure {
+        case .noHolder(let partitions):
+            if partitions.isEmpty {
+                entry.reply.send(templates.notReady, route: route)
+            } else {
+                entry.reply.send(.noHolder(partitions: partitions.count), route: route)
+            }
+        case .deadline: entry.reply.send(templates.deadline, route: route)
+        case .overloaded: entry.reply.send(templates.overloaded, route: route)
+        case .answerTooLarge: entry.reply.send(templates.answerTooLarge, route: route)
+        }
+    }
+
+    private func take(_ token: UInt64) -> Waiting? {
+        let slot = Int(token)
+        guard waiting.indices.contains(slot), let entry = waiting[slot] else { return nil }
+        waiting[slot] = nil
+        free.append(slot)
+        return entry
+    }
+
+    private static func route(of request: Request) -> RouteIndex {
+        if case .matches = request { AnswerTemplates.matchesRoute } else { AnswerTemplates.teamsRoute }
+    }
+
+    /// The route of a request that was refused.
+    private static func route(of path: Span<UInt8>) -> RouteIndex {
+        guard path.count >= 16 else { return .none }
+        let prefix = path.extracting(first: 16)
+        if prefix.equals("/v1/api/app/mym/") { return AnswerTemplates.matchesRoute }
+        return prefix.equals("/v1/api/app/myt/") ? AnswerTemplates.teamsRoute : .none
+    }
+}

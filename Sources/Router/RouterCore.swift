@@ -1,0 +1,138 @@
+// A router: the public listener, and the links to the nodes behind it. One answerer and one fan-out client for each
+// event loop, so that a request stays on its loop from the first byte to the last.
+
+public import Cluster
+import FanOut
+import HTTP1
+import HTTPServer
+import Link
+public import Logging
+public import Membership
+public import Model
+import NIOCore
+public import NIOPosix
+public import Query
+public import Settings
+import Synchronization
+public import Telemetry
+
+public final class RouterCore: Sendable {
+    private let clients: FanOutClients
+    private let server: HTTPServer
+    private let local: ID?
+    private let localReady: (@Sendable () -> PartitionSet)?
+    private let group: MultiThreadedEventLoopGroup
+    /// The newest generation that every loop goes by; others may drop what it replaced.
+    private let seen = Atomic<Int64>(Generation.none.rawValue)
+    private let last = Mutex<RoutingSnapshot>(.empty)
+
+    public var httpPort: Int { server.port }
+    public var generationSeen: Generation { Generation(seen.load(ordering: .relaxed)) }
+
+    private init(
+        clients: FanOutClients, server: HTTPServer, local: ID?, localReady: (@Sendable () -> PartitionSet)?,
+        group: MultiThreadedEventLoopGroup
+    ) {
+        self.clients = clients
+        self.server = server
+        self.local = local
+        self.localReady = localReady
+        self.group = group
+    }
+
+    /// Listens. Answers 503 until `update` has brought holders.
+    public static func start(
+        id: ID, settings: RouterSettings, group: MultiThreadedEventLoopGroup, registry: Registry, logger: Logger,
+        local: LocalNode? = nil
+    ) async throws -> RouterCore {
+        var rules = FanOutRules()
+        rules.requestTimeoutNs = UInt64(settings.requestDeadline.milliseconds) * 1_000_000
+        let makeLocal = local?.makeHolder
+        let clients = try await FanOutClients.start(
+            router: id, group: group, rules: rules, logger: logger,
+            makeLocal: makeLocal.map { make in { @Sendable _ in make() } })
+        let templates = AnswerTemplates(settings.http)
+        let selection = settings.rules
+        let fixed = settings.clockFixed
+        var limits = HTTPLimits()
+        limits.connectionsMax = settings.http.connectionsMax
+        limits.idleTimeout = .milliseconds(settings.http.idleTimeout.milliseconds)
+        limits.headTimeout = .milliseconds(settings.http.headerTimeout.milliseconds)
+        let server = try await HTTPServer.start(
+            host: settings.member.host, port: settings.http.port, group: group, limits: limits,
+            observer: HTTPMetrics(registry, uris: AnswerTemplates.routes),
+            wallSeconds: { Clocks.wallMs() / 1_000 }
+        ) { eventLoop in
+            RouterAnswerer(client: clients.client(on: eventLoop), rules: selection, templates: templates) {
+                fixed ?? Timestamp(milliseconds: Clocks.wallMs())
+            }
+        }
+        let router = RouterCore(
+            clients: clients, server: server, local: local?.id, localReady: local?.ready, group: group)
+        router.register(in: registry)
+        return router
+    }
+
+    /// Takes the cluster's state in.
+    public func update(_ state: ClusterState) {
+        let snapshot = RoutingPlan.snapshot(of: state, local: local, localReady: localReady?())
+        let isNews = last.withLock { last in
+            defer { last = snapshot }
+            return last != snapshot
+        }
+        if isNews { clients.update(snapshot) }
+        confirm(state.view.generation)
+    }
+
+    /// Marks the generation as seen once every loop has taken what was handed to it before.
+    private func confirm(_ generation: Generation) {
+        guard generation.rawValue > seen.load(ordering: .relaxed) else { return }
+        let loops = Array(group.makeIterator())
+        let passed = loops.map { $0.submit {} }
+        EventLoopFuture.andAllSucceed(passed, on: loops[0]).whenSuccess {
+            self.seen.max(generation.rawValue, ordering: .relaxed)
+        }
+    }
+
+    /// The partitions without a live, ready holder; nil while nothing is known of the cluster.
+    public var missing: PartitionSet? {
+        let snapshot = last.withLock { $0 }
+        guard snapshot.partitionCount > 0, !snapshot.nodes.isEmpty else { return nil }
+        let held = snapshot.nodes.reduce(PartitionSet()) { $0.union($1.holds) }
+        return PartitionSet(below: snapshot.partitionCount).subtracting(held)
+    }
+
+    /// Answers what was asked, closes idle connections, then the links.
+    public func drain(deadline: Duration) async {
+        await server.drain(idleGrace: .milliseconds(500), deadline: .milliseconds(deadline.milliseconds))
+        try? await clients.stop()
+    }
+
+    private func register(in registry: Registry) {
+        let clients = clients
+        registry.sampled("router_links_closed_total", .counter, help: "Links closed by this router, by reason.") {
+            let counters = clients.linkCounters
+            $0.add(Double(counters.malformed.load(ordering: .relaxed)), labels: [("reason", "malformed")])
+            $0.add(Double(counters.silent.load(ordering: .relaxed)), labels: [("reason", "silent")])
+        }
+        registry.sampled("router_partitions_missing", .gauge, help: "Partitions without a live, ready holder.") {
+            $0.add(self.missing?.count ?? 0)
+        }
+    }
+}
+
+/// A node in the router's own process.
+public struct LocalNode: Sendable {
+    public var id: ID
+    /// Called once on each event loop.
+    public var makeHolder: @Sendable () -> any Holder
+    public var ready: @Sendable () -> PartitionSet
+
+    public init(
+        id: ID, makeHolder: @escaping @Sendable () -> any Holder, ready: @escaping @Sendable () -> PartitionSet
+    ) {
+        self.id = id
+        self.makeHolder = makeHolder
+        self.ready = ready
+    }
+}

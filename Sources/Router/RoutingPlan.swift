@@ -1,0 +1,37 @@
+// From the cluster's state to what fan-out goes by. Pure.
+
+import Cluster
+import FanOut
+import Membership
+import Model
+import Placement
+
+enum RoutingPlan {
+    /// Who may be asked for what, and covers over it. `local` is this process's own node, read in place.
+    static func snapshot(of state: ClusterState, local: ID?, localReady: PartitionSet?) -> RoutingSnapshot {
+        let holders = state.view.readyHolders.map { holder -> ReadyHolder in
+            // What this process holds it knows better, and sooner, than its own heartbeat tells.
+            guard holder.node == local, let localReady else { return holder }
+            return ReadyHolder(node: holder.node, partitions: localReady)
+        }
+        let covers = Covers(
+            holders: holders, partitions: state.placement.partitionCount,
+            seed: UInt64(bitPattern: state.view.generation.rawValue))
+        let nodes = covers.holders.map { holder -> RoutingNode in
+            let address = state.view.member(holder.node)?.heartbeat.link
+            return RoutingNode(
+                id: holder.node, host: address?.host ?? "", port: Int(address?.port ?? 0),
+                isLocal: holder.node == local, holds: holder.partitions)
+        }
+        let plans = covers.plans.map { plan in
+            var assigned = [NodeIndex?](repeating: nil, count: state.placement.partitionCount)
+            for part in plan {
+                for partition in part.partitions.partitions {
+                    assigned[Int(partition.rawValue)] = NodeIndex(part.holder)
+                }
+            }
+            return assigned
+        }
+        return RoutingSnapshot(partitionCount: state.placement.partitionCount, nodes: nodes, covers: plans)
+    }
+}

@@ -1,0 +1,51 @@
+// Which slots a request has met, and where it put them: a small open-addressing map that is emptied by counting up a
+// stamp instead of by writing to it.
+
+/// slot → index, for one request at a time.
+struct SlotMarks {
+    private struct Mark {
+        var stamp: UInt32 = 0
+        var slot: UInt32 = 0
+        var index: Int32 = 0
+    }
+
+    private var marks: [Mark]
+    private var stamp: UInt32 = 0
+    private var count = 0
+
+    init() { marks = Array(repeating: Mark(), count: 1024) }
+
+    /// Empties the map and makes room for `slots` slots: it is never more than half full.
+    mutating func begin(slots: Int) {
+        while marks.count < 2 * slots { marks = Array(repeating: Mark(), count: marks.count * 2) }
+        count = 0
+        stamp &+= 1
+        // After 2^32 requests old stamps would be taken for new ones.
+        if stamp == 0 {
+            marks = Array(repeating: Mark(), count: marks.count)
+            stamp = 1
+        }
+    }
+
+    func find(_ slot: UInt32) -> Int32? {
+        var at = place(slot)
+        while marks[at].stamp == stamp {
+            if marks[at].slot == slot { return marks[at].index }
+            at = (at + 1) & (marks.count - 1)
+        }
+        return nil
+    }
+
+    mutating func insert(_ slot: UInt32, _ index: Int32) {
+        count += 1
+        precondition(count * 2 <= marks.count, "more slots than the request was said to have")
+        var at = place(slot)
+        while marks[at].stamp == stamp { at = (at + 1) & (marks.count - 1) }
+        marks[at] = Mark(stamp: stamp, slot: slot, index: index)
+    }
+
+    private func place(_ slot: UInt32) -> Int {
+        // Fibonacci hashing (Knuth, The Art of Computer Programming, volume 3, section 6.4).
+        Int((slot &* 2_654_435_769) >> 8) & (marks.count - 1)
+    }
+}

@@ -1,0 +1,145 @@
+// The table of settings: the only place that knows a key, its default and what it may be.
+
+import Model
+
+enum SettingsTable {
+    /// The prefix of librdkafka's own options, which pass through under their own names.
+    static let clientPrefix = "kafka.client."
+    static let clientFlag = "--kafka-client"
+
+    /// Options of librdkafka that have a setting of their own, or that the project decides.
+    static let clientReserved: [String: String] = [
+        "bootstrap.servers": "set kafka.brokers instead",
+        "metadata.broker.list": "set kafka.brokers instead",
+        "allow.auto.create.topics": "topics are made by `favorites topics create`",
+        "group.id": "partitions are assigned by the cluster's own placement",
+        "isolation.level": "only committed messages are read",
+    ]
+
+    static let all: [Setting] = kafka + member + cluster + http + contract + node
+
+    /// Traps on a key that is not in the table.
+    static func setting(_ key: String) -> Setting {
+        guard let setting = all.first(where: { $0.key == key }) else { preconditionFailure("no setting \(key)") }
+        return setting
+    }
+
+    static func settings(of command: ServiceCommand) -> [Setting] { all.filter { $0.commands.contains(command) } }
+
+    private static let kafka: [Setting] = [
+        Setting(
+            "kafka.brokers", .addresses, "127.0.0.1:9092", for: ServiceCommand.allCases, "Kafka's bootstrap addresses."),
+        Setting(
+            "kafka.topics.events", .topic, "favorites-api-events", for: ServiceCommand.allCases,
+            "Topic of the events; it is sharded."),
+        Setting(
+            "kafka.topics.participants", .topic, "favorites-api-participants", for: ServiceCommand.allCases,
+            "Topic of the participants."),
+        Setting(
+            "kafka.topics.stages", .topic, "favorites-api-stages", for: ServiceCommand.allCases, "Topic of the stages."),
+        Setting(
+            "kafka.topics.seasons", .topic, "favorites-api-seasons", for: ServiceCommand.allCases,
+            "Topic of the seasons."),
+        Setting(
+            "kafka.topics.regions", .topic, "favorites-api-regions", for: ServiceCommand.allCases,
+            "Topic of the regions."),
+        Setting(
+            "kafka.topics.categories", .topic, "favorites-api-categories", for: ServiceCommand.allCases,
+            "Topic of the categories."),
+        Setting(
+            "kafka.topics.cluster", .topic, "favorites-cluster", for: ServiceCommand.allCases,
+            "Control topic of the cluster; one partition."),
+    ]
+
+    private static let member: [Setting] = [
+        Setting("node.id", .id, "", "This member's id; absent: one made at the first start and kept in data.dir."),
+        Setting(
+            "node.weight", .integer(1...16), "1", for: [.node, .serve],
+            "Share of the partitions this node takes, relative to the other nodes."),
+        Setting(
+            "node.zone", .id, "", for: [.node, .serve],
+            "Zone this node stands in; absent: none. A partition's holders stand in different zones where there are."),
+        Setting("host", .text, "127.0.0.1", "Address the listeners bind to."),
+        Setting(
+            "advertised.host", .text, "",
+            "Address other members reach this one at; absent: host. Needed where host is 0.0.0.0 or ::."),
+        Setting(
+            "link.port", .port, "7070", for: [.node, .serve], "Port of the link, where routers ask this node."),
+        Setting(
+            "management.port", .port, "8081", defaults: [.node: "8082"], "Port of health, metrics and debug look-ups."),
+        Setting(
+            "data.dir", .text, "./favorites-data",
+            defaults: [
+                .node: "./favorites-data/node", .router: "./favorites-data/router", .serve: "./favorites-data/serve",
+            ],
+            "Folder of this process's files; locked, so one process uses it at a time."),
+        Setting("loops", .integer(0...256), "0", "Event loops that serve requests; 0: one for each core."),
+        Setting(
+            "drain.timeout", .duration(.zero...(.seconds(3_600))), "30s",
+            "Longest time that a stop (SIGTERM) waits for what was begun."),
+        Setting(
+            "log.level", .choice(["trace", "debug", "info", "notice", "warning", "error", "critical"]), "info",
+            "Lowest level that is logged."),
+    ]
+
+    private static let cluster: [Setting] = [
+        Setting(
+            "cluster.replicas", .replicas, "2",
+            "Holders of each events partition; max: every node holds everything. The same on every member."),
+        Setting(
+            "cluster.heartbeat", .duration(.milliseconds(50)...(.seconds(60))), "1s",
+            "Time between two announcements of a member."),
+        Setting(
+            "cluster.silent-after", .duration(.milliseconds(200)...(.seconds(600))), "5s",
+            "Age of a member's last announcement at which requests leave it; at least twice cluster.heartbeat."),
+        Setting(
+            "cluster.grace", .duration(.zero...(.seconds(86_400))), "60s",
+            "Time a silent member keeps its place before its partitions go to others; at least cluster.silent-after."),
+    ]
+
+    private static let http: [Setting] = [
+        Setting("http.port", .port, "8080", for: [.router, .serve], "Port of the public endpoints."),
+        Setting(
+            "http.connections-max", .integer(1...1_000_000), "10000", for: [.router, .serve],
+            "Open client connections; more are closed at once."),
+        Setting(
+            "http.idle-timeout", .duration(.seconds(1)...(.seconds(3_600))), "60s", for: [.router, .serve],
+            "Time after which a connection without a request is closed."),
+        Setting(
+            "http.header-timeout", .duration(.milliseconds(100)...(.seconds(600))), "10s", for: [.router, .serve],
+            "Time a client has from a request's first byte to the end of its head."),
+        Setting(
+            "request.deadline", .duration(.milliseconds(10)...(.seconds(60))), "1s", for: [.router, .serve],
+            "Time in which a request is answered, or else refused with 503."),
+        Setting(
+            "clock.fixed", .timestamp, "", for: [.router, .serve],
+            "Freezes now for the selection rules, for tests and replays; absent: the clock."),
+    ]
+
+    private static let contract: [Setting] = [
+        Setting(
+            "data.request.max-teams-per-request", .integer(1...Limits.requestTeamsMax), "50", for: [.router, .serve],
+            "Team ids one request may name."),
+        Setting(
+            "data.request.max-events-per-request", .integer(1...Limits.requestEventsMax), "200",
+            for: [.router, .serve], "Event ids one request may name."),
+        Setting(
+            "data.eventsForSpecificTeam.teamMaxEvent", .integer(1...100), "3", for: [.router, .serve],
+            "Events shown for each team."),
+        Setting(
+            "data.eventsForSpecificTeam.matchesRemainTime", .duration(.zero...(.seconds(31_536_000))), "12h",
+            for: [.router, .serve], "Time after its start that a team's event is still shown."),
+        Setting(
+            "cache-control.mym-max-age-seconds", .integer(0...31_536_000), "10", for: [.router, .serve],
+            "Cache-Control max-age of my matches."),
+        Setting(
+            "cache-control.myt-max-age-seconds", .integer(0...31_536_000), "3600", for: [.router, .serve],
+            "Cache-Control max-age of my teams."),
+    ]
+
+    private static let node: [Setting] = [
+        Setting(
+            "store.retired-bytes-max", .integer((1 << 20)...(1 << 40)), "268435456", for: [.node, .serve],
+            "Bytes of replaced records that may wait for their last reader; at the limit ingest waits, reads go on.")
+    ]
+}

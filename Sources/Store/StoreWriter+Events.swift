@@ -1,0 +1,237 @@
+public import Model
+import Reclamation
+import Render
+
+/// Where the bytes of one participant of an event come from, while its record is put together.
+struct PartSource {
+    var slot: UInt32
+    var offset: Int
+    var count: Int
+}
+
+/// What of a record does not come from its participants.
+private struct EventShape {
+    var id: ID
+    var sport: Sport
+    var status: Status
+    var start: Timestamp
+    var stageSlot: UInt32
+    var partition: PartitionID
+    var offset: Offset
+    var middle: Range<Int>
+}
+
+extension StoreWriter {
+    /// Applies an event's message. The position of its partition moves with `advance`.
+    public func apply(
+        _ event: EventMessage, _ arena: MessageArena, partition: PartitionID, offset: Offset
+    ) -> ApplyResult {
+        guard let stageSlot = slot(of: .stage, event.stageID) else { return .refused(.full) }
+        retain(.stage, stageSlot)
+        defer { release(.stage, stageSlot) }
+        guard resolveParts(event, arena) else { return .refused(.full) }
+        // Held until the record that names them stands in the lists, or is refused.
+        let held = parts.map(\.slot)
+        for slot in held { retain(.participant, slot) }
+        defer { for slot in held { release(.participant, slot) } }
+
+        fields.removeAll(keepingCapacity: true)
+        Fragments.eventMiddle(event, arena, to: &fields)
+        let middle = 0..<fields.count
+        for index in parts.indices {
+            parts[index].offset = fields.count
+            Fragments.participantTail(arena.participants[index], arena, to: &fields)
+            parts[index].count = fields.count - parts[index].offset
+        }
+        let shape = EventShape(
+            id: event.id, sport: event.sport, status: event.status, start: event.start, stageSlot: stageSlot,
+            partition: partition, offset: offset, middle: middle)
+        let made = unsafe fields.withUnsafeBufferPointer { unsafe makeRecord(shape, source: $0) }
+        guard let record = unsafe made else { return .refused(.recordTooLarge) }
+        start(partition, offset)
+        if let slot = store.findEvent(event.id, in: partition) {
+            unsafe replace(slot, by: record)
+            return .updated
+        }
+        guard let slot = eventSlots.allocate(in: store.events) else {
+            unsafe free(record)
+            return .refused(.full)
+        }
+        unsafe insert(record, event.id, at: slot)
+        return .created
+    }
+
+    /// Applies an event's tombstone.
+    public func deleteEvent(_ id: ID, partition: PartitionID, offset: Offset) -> ApplyResult {
+        guard let slot = store.findEvent(id, in: partition) else { return .unchanged }
+        start(partition, offset)
+        removeEvent(slot, id, partition)
+        return .deleted
+    }
+
+    func removeEvent(_ slot: UInt32, _ id: ID, _ partition: PartitionID) {
+        guard let record = unsafe store.event(slot) else { return }
+        unsafe store.partitions[Int(partition.rawValue)].index
+            .remove(id.hash, slot: slot, &eventCounts[Int(partition.rawValue)]) { unsafe retireTable($0, $1) }
+        unsafe store.events.store(nil, at: slot)
+        let entry = unsafe TeamEntry(start: record.start.milliseconds, slot: slot)
+        for part in unsafe 0..<record.partCount where unsafe isFirst(part, record) {
+            unsafe removeEntry(entry, team: record.parts[part].slot)
+        }
+        unsafe release(.stage, record.stageSlot)
+        unsafe retire(UnsafeMutableRawPointer(mutating: record.base), record.bytes)
+        retireSlot(.eventSlot(slot))
+    }
+
+    // MARK: - Putting a record in its place
+
+    private func insert(_ record: EventRecord, _ id: ID, at slot: UInt32) {
+        unsafe retain(.stage, record.stageSlot)
+        unsafe store.events.store(record.base, at: slot)
+        let partition = unsafe Int(record.header.pointee.partition)
+        unsafe store.partitions[partition].index
+            .insert(id.hash, slot: slot, &eventCounts[partition]) { unsafe retireTable($0, $1) }
+        let entry = unsafe TeamEntry(start: record.start.milliseconds, slot: slot)
+        for part in unsafe 0..<record.partCount where unsafe isFirst(part, record) {
+            unsafe insertEntry(entry, team: record.parts[part].slot)
+        }
+    }
+
+    /// New entries first, then the swap, then old entries: an event whose place does not change is never missing.
+    private func replace(_ slot: UInt32, by record: EventRecord) {
+        guard let old = unsafe store.event(slot) else { return }
+        let newEntry = unsafe TeamEntry(start: record.start.milliseconds, slot: slot)
+        let oldEntry = unsafe TeamEntry(start: old.start.milliseconds, slot: slot)
+        let moved = newEntry != oldEntry
+        for part in unsafe 0..<record.partCount where unsafe isFirst(part, record) {
+            let team = unsafe record.parts[part].slot
+            if unsafe moved || !old.hasParticipant(team) { insertEntry(newEntry, team: team) }
+        }
+        unsafe retain(.stage, record.stageSlot)
+        unsafe store.events.store(record.base, at: slot)
+        for part in unsafe 0..<old.partCount where unsafe isFirst(part, old) {
+            let team = unsafe old.parts[part].slot
+            if unsafe moved || !record.hasParticipant(team) { removeEntry(oldEntry, team: team) }
+        }
+        unsafe release(.stage, old.stageSlot)
+        unsafe retire(UnsafeMutableRawPointer(mutating: old.base), old.bytes)
+    }
+
+    /// Whether no earlier part of the record is the same participant: it counts once for its team.
+    private func isFirst(_ part: Int, _ record: EventRecord) -> Bool {
+        for earlier in 0..<part where unsafe record.parts[earlier].slot == record.parts[part].slot { return false }
+        return true
+    }
+
+    // MARK: - Making a record
+
+    private func resolveParts(_ event: EventMessage, _ arena: MessageArena) -> Bool {
+        parts.removeAll(keepingCapacity: true)
+        for participant in arena.participants {
+            guard let slot = slot(of: .participant, participant.id) else {
+                for part in parts { freeIfUnused(.participant, part.slot) }
+                return false
+            }
+            parts.append(PartSource(slot: slot, offset: 0, count: 0))
+        }
+        return true
+    }
+
+    /// Renders an event again from its own record: its participants are what changed. Returns whether it fitted.
+    func rerenderEvent(_ slot: UInt32) -> Bool {
+        guard let old = unsafe store.event(slot), let id = unsafe ID(old.id.span) else { return true }
+        parts.removeAll(keepingCapacity: true)
+        for index in unsafe 0..<old.partCount {
+            let part = unsafe old.parts[index]
+            parts.append(PartSource(slot: part.slot, offset: Int(part.tailOffset), count: Int(part.tailCount)))
+        }
+        let header = unsafe old.header.pointee
+        let middle = Int(header.middleOffset)..<Int(header.middleOffset) + Int(header.middleCount)
+        let shape = unsafe EventShape(
+            id: id, sport: old.sport, status: old.status, start: old.start, stageSlot: old.stageSlot,
+            partition: old.partition, offset: old.offset, middle: middle)
+        guard let record = unsafe makeRecord(shape, source: old.json) else { return false }
+        unsafe store.events.store(record.base, at: slot)
+        unsafe retire(UnsafeMutableRawPointer(mutating: old.base), old.bytes)
+        return true
+    }
+
+    /// The record of `parts` with the participants as they are now; nil where its text is too large.
+    private func makeRecord(_ shape: EventShape, source: UnsafeBufferPointer<UInt8>) -> EventRecord? {
+        text.removeAll(keepingCapacity: true)
+        Fragments.open(shape.id, to: &text)
+        text.append(ascii: ",\"name\":\"")
+        let nameOffset = text.count
+        let isEscaped = appendNames()
+        let nameCount = text.count - nameOffset
+        text.append(0x22)
+        let middleOffset = text.count
+        unsafe text.append(contentsOf: source[shape.middle])
+        for index in parts.indices {
+            if index > 0 { text.append(0x2C) }
+            if let participant = unsafe store[.participant].record(parts[index].slot) {
+                unsafe text.append(contentsOf: participant.shown)
+            }
+            let tail = text.count
+            unsafe text.append(contentsOf: source[parts[index].offset..<parts[index].offset + parts[index].count])
+            parts[index].offset = tail
+            // Names alone can reach 64 times the largest: stop before copying on.
+            if text.count > Limits.eventRecordBytesMax { return nil }
+        }
+        text.append(ascii: "]}")
+        let jsonCount = text.count
+        guard jsonCount <= Limits.eventRecordBytesMax else { return nil }
+        if isEscaped { text.append(contentsOf: rawName) }
+        let header = unsafe text.withUnsafeBytes { text in
+            unsafe EventHeader(
+                start: shape.start.milliseconds, offset: shape.offset.rawValue,
+                hash: ContentHash(of: UnsafeRawBufferPointer(rebasing: text[..<jsonCount])),
+                jsonCount: UInt32(jsonCount), nameOffset: UInt32(isEscaped ? jsonCount : nameOffset),
+                nameCount: UInt32(isEscaped ? rawName.count : nameCount), middleOffset: UInt32(middleOffset),
+                middleCount: UInt32(shape.middle.count), stageSlot: shape.stageSlot,
+                partition: UInt16(shape.partition.rawValue), idCount: UInt8(shape.id.count), status: shape.status,
+                sport: shape.sport, partCount: UInt8(parts.count))
+        }
+        return unsafe copyRecord(header)
+    }
+
+    /// Appends the participants' names, joined, as JSON text, and sets `rawName` where that differs from the names
+    /// themselves, which it returns.
+    private func appendNames() -> Bool {
+        var isEscaped = false
+        for part in parts {
+            guard let participant = unsafe store[.participant].record(part.slot) else { continue }
+            if unsafe participant.escapedName.count != participant.name.count { isEscaped = true }
+        }
+        if isEscaped { rawName.removeAll(keepingCapacity: true) }
+        for (index, part) in parts.enumerated() {
+            if index > 0 { text.append(ascii: " - ") }
+            if isEscaped, index > 0 { rawName.append(ascii: " - ") }
+            guard let participant = unsafe store[.participant].record(part.slot) else { continue }
+            unsafe text.append(contentsOf: participant.escapedName)
+            if isEscaped { unsafe rawName.append(contentsOf: participant.name) }
+        }
+        return isEscaped
+    }
+
+    private func copyRecord(_ header: EventHeader) -> EventRecord {
+        let partsBytes = parts.count * MemoryLayout<EventPart>.stride
+        let base = unsafe allocate(MemoryLayout<EventHeader>.stride + partsBytes + text.count)
+        unsafe base.initializeMemory(as: EventHeader.self, to: header)
+        let record = unsafe EventRecord(base)
+        let partsBase = unsafe (base + MemoryLayout<EventHeader>.stride).bindMemory(
+            to: EventPart.self, capacity: parts.count)
+        for (index, part) in parts.enumerated() {
+            unsafe (partsBase + index).initialize(
+                to: EventPart(slot: part.slot, tailOffset: UInt32(part.offset), tailCount: UInt32(part.count)))
+        }
+        let textBase = unsafe base + MemoryLayout<EventHeader>.stride + partsBytes
+        unsafe text.withUnsafeBytes { unsafe textBase.copyMemory(from: $0.baseAddress.unsafelyUnwrapped, byteCount: $0.count) }
+        return unsafe record
+    }
+
+    private func free(_ record: EventRecord) {
+        unsafe memoryBytes -= record.bytes
+        unsafe record.base.deallocate()
+    }
+}

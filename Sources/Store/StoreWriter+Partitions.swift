@@ -1,0 +1,97 @@
+public import Model
+import Reclamation
+import Synchronization
+
+/// A partition on its way out.
+struct Drop {
+    var partition: PartitionID
+    /// Readers that began before this epoch may still count on the partition.
+    var epoch: UInt64
+}
+
+extension StoreWriter {
+    // MARK: - Positions
+
+    /// Before anything of the event's message becomes visible.
+    func start(_ partition: PartitionID, _ offset: Offset) {
+        // Relaxed: published by the release of the record's own store behind it.
+        unsafe store.partitions[Int(partition.rawValue)].started.store(offset.rawValue + 1, ordering: .relaxed)
+    }
+
+    func startGlobal(_ kind: ModelKind, _ partition: PartitionID, _ offset: Offset) {
+        store.globals.start(Offset(offset.rawValue + 1), at: readGlobals.index(kind, partition))
+    }
+
+    /// Says that everything of the partition below `position` was handed to `apply` or skipped. An events partition
+    /// counts as applied there at once; a global topic when the renderings it caused are done.
+    public func advance(_ source: TopicPartition, to position: Offset) {
+        if source.kind == .event {
+            let partition = unsafe store.partitions + Int(source.partition.rawValue)
+            // Started never stands below applied: whoever must reach what is shown can.
+            if unsafe partition.pointee.started.load(ordering: .relaxed) < position.rawValue {
+                unsafe partition.pointee.started.store(position.rawValue, ordering: .relaxed)
+            }
+            // Release pairs with the acquire of a reader's check before it reads.
+            unsafe partition.pointee.applied.store(position.rawValue, ordering: .releasing)
+            return
+        }
+        readGlobals[source.kind, source.partition] = position
+        store.globals.start(position, at: readGlobals.index(source.kind, source.partition))
+    }
+
+    /// Publishes the global positions where nothing waits to be rendered. Called at the end of a batch that advanced
+    /// one of them.
+    public func publishGlobals() {
+        if rerender.isEmpty { store.globals.apply(readGlobals) }
+    }
+
+    /// What is applied, as the writer knows it.
+    public func applied(_ source: TopicPartition) -> Offset {
+        if source.kind != .event { return readGlobals[source.kind, source.partition] }
+        return unsafe Offset(store.partitions[Int(source.partition.rawValue)].applied.load(ordering: .relaxed))
+    }
+
+    // MARK: - Readiness
+
+    public func setReady(_ partition: PartitionID) { store.readyPartitions.insert(partition) }
+
+    /// Readers may begin: the global topics were read to their end. For good.
+    public func setGlobalsReady() { store.globals.isReady.store(true, ordering: .releasing) }
+
+    // MARK: - Dropping
+
+    /// Closes the partition to readers and gives its memory back, in slices by `dropSlice`.
+    public func beginDrop(_ partition: PartitionID) {
+        precondition(!drops.contains { $0.partition == partition })
+        store.readyPartitions.remove(partition)
+        drops.append(Drop(partition: partition, epoch: store.domain.current))
+    }
+
+    /// Whether the partition is being dropped: it must not be loaded again before that is over.
+    public func isDropping(_ partition: PartitionID) -> Bool { drops.contains { $0.partition == partition } }
+
+    /// Removes at most about `budget` events. Returns whether more is to be done.
+    public func dropSlice(budget: Int) -> Bool {
+        guard let drop = drops.first else { return false }
+        // A reader that found the partition ready must find its events too: wait for it.
+        guard store.domain.advance() > drop.epoch else { return true }
+        let partition = drop.partition
+        var slots: [UInt32] = []
+        var start: Int? = 0
+        while let from = start, slots.count < budget {
+            start = unsafe store.partitions[Int(partition.rawValue)].index.walk(from: from, words: budget) {
+                slots.append($0)
+            }
+        }
+        for slot in slots {
+            guard let record = unsafe store.event(slot), let id = unsafe ID(record.id.span) else { continue }
+            removeEvent(slot, id, partition)
+        }
+        if start == nil {
+            unsafe store.partitions[Int(partition.rawValue)].started.store(0, ordering: .relaxed)
+            unsafe store.partitions[Int(partition.rawValue)].applied.store(0, ordering: .releasing)
+            drops.removeFirst()
+        }
+        return !drops.isEmpty
+    }
+}

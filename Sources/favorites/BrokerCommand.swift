@@ -1,0 +1,109 @@
+// `favorites broker`: the embedded broker as a process of its own.
+
+import ArgumentParser
+import Glibc
+import Kafka
+import Logging
+import Model
+import UnixSignals
+
+struct BrokerCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "broker",
+        abstract: "Runs an in-memory Kafka broker on loopback, for development, the demo and tests.",
+        discussion: """
+            It speaks the real Kafka protocol on a free port of 127.0.0.1 and makes all topics. It keeps 5 MiB of each
+            partition and drops the oldest beyond that, so take enough partitions; it says when they were too few.
+            Standard output gets one line, the bootstrap address. Ctrl-C or SIGTERM ends it and all its data.
+            """)
+
+    @Option(help: "Partitions of each model's topic, 1 to 512.")
+    var partitions = 12
+
+    @Option(help: "Writes the bootstrap address here, once it serves; removed at the end.")
+    var bootstrapFile: String?
+
+    @OptionGroup(title: "Topics") var topics: TopicNameOptions
+
+    func validate() throws {
+        guard (1...Limits.partitionsMax).contains(partitions) else {
+            throw ValidationError("--partitions takes 1 to \(Limits.partitionsMax)")
+        }
+    }
+
+    func run() async throws {
+        let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
+        let broker = try MockBroker(logger: commandLogger())
+        for name in topics.models { try broker.createTopic(name, partitions: partitions) }
+        try broker.createTopic(topics.kafkaTopicsCluster, partitions: 1)
+        if let bootstrapFile { try writeFileAtomically(bootstrapFile, broker.bootstrap + "\n") }
+        defer { if let bootstrapFile { unsafe unlink(bootstrapFile) } }
+        FileOutput.standardOutput.write(broker.bootstrap + "\n")
+        printError("An in-memory Kafka broker serves at \(broker.bootstrap); partitions of each topic: \(partitions).")
+        try await watch(bootstrap: broker.bootstrap, until: signals)
+        withExtendedLifetime(broker) {}
+    }
+
+    /// Looks at the logs once a second until a signal comes.
+    private func watch(bootstrap: String, until signals: UnixSignalsSequence) async throws {
+        let (topics, partitions) = (topics.models, partitions)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { for await _ in signals { return } }
+            group.addTask {
+                var watch = try LogWatch(topics: topics, partitions: partitions, bootstrap: bootstrap)
+                while !Task.isCancelled {
+                    watch.look(ContinuousClock.now)
+                    try? await Task.sleep(for: .seconds(1))
+                }
+                watch.summarize()
+            }
+            try await group.next()
+            group.cancelAll()
+            try await group.waitForAll()
+        }
+    }
+}
+
+/// Looks whether the broker has dropped messages.
+struct LogWatch {
+    /// Between two warnings about one topic.
+    static let interval = Duration.seconds(30)
+
+    private let admin: KafkaAdmin
+    private let partitions: [String: Int]
+    private var warned: [String: (at: ContinuousClock.Instant, lost: Int64)] = [:]
+    private var lost: [String: Int64] = [:]
+
+    init(topics: [String], partitions: Int, bootstrap: String) throws {
+        admin = try KafkaAdmin(
+            options: KafkaClientOptions(brokers: bootstrap), timeoutMs: 5_000, logger: commandLogger())
+        self.partitions = Dictionary(uniqueKeysWithValues: topics.map { ($0, partitions) })
+    }
+
+    /// Warns at once about a topic that loses its first messages, then again every 30 s while it loses more.
+    mutating func look(_ now: ContinuousClock.Instant) {
+        guard let logs = try? admin.bounds(of: partitions) else {
+            printError("warning: the embedded broker did not say in 5 s how much its logs hold; it is overloaded")
+            return
+        }
+        for (topic, logs) in logs.sorted(by: { $0.key < $1.key }) {
+            guard let trimming = LogTrimming(logs) else { continue }
+            lost[topic] = trimming.messagesLost
+            if let last = warned[topic], last.lost == trimming.messagesLost || now - last.at < Self.interval {
+                continue
+            }
+            warned[topic] = (now, trimming.messagesLost)
+            printError(
+                "WARNING: \(topic) has lost \(trimming.messagesLost) messages in \(trimming.partitionsTrimmed) of "
+                    + "\(logs.count) partitions: the embedded broker keeps 5 MiB of each. Data is missing now; "
+                    + trimming.advice)
+        }
+    }
+
+    /// What was lost in all.
+    func summarize() {
+        guard !lost.isEmpty else { return }
+        let messages = lost.values.reduce(0, +)
+        printError("The broker dropped \(messages) messages of \(lost.keys.sorted().joined(separator: ", ")).")
+    }
+}

@@ -1,0 +1,212 @@
+// The composition root of `node`, `router` and `serve`: makes the parts, connects them, and takes them down in order.
+// It decides nothing.
+//
+//   start: folder and id → management → (node) writer, topics, link → (router) HTTP → join the cluster
+//   stop:  leave the cluster → (router) drain HTTP → (node) link, writer → management
+
+import Cluster
+import Foundation
+import HTTP1
+import HTTPServer
+import Ingest
+import Kafka
+import Link
+import Logging
+import Membership
+import Model
+import NIOCore
+import NIOPosix
+import Node
+import Placement
+import Query
+import Router
+import ServiceLifecycle
+import Settings
+import Store
+import Synchronization
+import Telemetry
+
+struct MemberService: Service {
+    let node: NodeSettings?
+    let router: RouterSettings?
+    let logger: Logger
+
+    private var member: MemberSettings {
+        guard let member = node?.member ?? router?.member else { preconditionFailure("neither node nor router") }
+        return member
+    }
+
+    private var kafka: KafkaSettings {
+        guard let kafka = node?.kafka ?? router?.kafka else { preconditionFailure("neither node nor router") }
+        return kafka
+    }
+
+    private var cluster: ClusterSettings {
+        guard let cluster = node?.cluster ?? router?.cluster else { preconditionFailure("neither node nor router") }
+        return cluster
+    }
+
+    /// Runs until it is told to stop or cannot go on.
+    func run() async throws {
+        let folder = try DataDirectory(path: member.dataDirectory)
+        let id = try member.id ?? folder.memberID()
+        let registry = Registry()
+        ProcessMetrics.register(in: registry)
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: member.loops)
+        let managementGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let parts = Parts(id: id, logger: logger)
+        do {
+            let management = try await startManagement(parts, registry, managementGroup)
+            try await withGracefulShutdownHandler {
+                try await start(parts, id, group, registry, managementPort: management.port)
+                try await parts.waitForStop()
+            } onGracefulShutdown: {
+                parts.stop()
+            }
+            await takeDown(parts)
+            await management.drain(idleGrace: .zero, deadline: .seconds(1))
+        } catch {
+            await takeDown(parts)
+            throw CommandError(describing: error)
+        }
+        try await group.shutdownGracefully()
+        try await managementGroup.shutdownGracefully()
+        withExtendedLifetime(folder) {}
+        if let failure = parts.failure { throw failure }
+    }
+
+    private func startManagement(
+        _ parts: Parts, _ registry: Registry, _ group: MultiThreadedEventLoopGroup
+    ) async throws -> HTTPServer {
+        let isRouter = router != nil
+        return try await HTTPServer.start(
+            host: member.host, port: member.managementPort, group: group, observer: QuietObserver(),
+            wallSeconds: { Clocks.wallMs() / 1_000 }
+        ) { _ in ManagementAnswerer(parts: parts, registry: registry, isRouter: isRouter) }
+    }
+
+    private func start(
+        _ parts: Parts, _ id: ID, _ group: MultiThreadedEventLoopGroup, _ registry: Registry, managementPort: Int
+    ) async throws {
+        logger.info(
+            "management listens",
+            metadata: ["id": "\(id)", "management": "\(member.host):\(managementPort)"])
+        let client = KafkaClientOptions(kafka, id: id)
+        let held = try await startNode(parts, client, group, registry)
+        if let router {
+            let local = parts.node.map { node in
+                LocalNode(id: id, makeHolder: { node.makeHolder() }, ready: { node.writer.report.ready })
+            }
+            let core = try await RouterCore.start(
+                id: id, settings: router, group: group, registry: registry, logger: logger, local: local)
+            parts.set(router: core)
+            logger.info("router listens", metadata: ["http": "\(member.host):\(core.httpPort)"])
+        }
+        let count = if let held { held } else { try await waitForEvents(parts, client) }
+        let configuration = ClusterConfiguration(
+            partitions: count, replicas: cluster.replicas,
+            topicNames: ModelKind.allCases.map { kafka.topics[$0] })
+        var timeouts = MembershipTimeouts()
+        timeouts.silentMs = cluster.silentAfter.milliseconds
+        timeouts.graceMs = cluster.grace.milliseconds
+        timeouts.stepMaxMs = 2 * cluster.heartbeat.milliseconds
+        let settings = ClusterMemberSettings(
+            id: id, topic: kafka.topics.cluster, kafka: client, configuration: configuration, timeouts: timeouts,
+            heartbeatMs: cluster.heartbeat.milliseconds)
+        let addresses = Addresses(
+            host: member.advertisedHost, management: managementPort, link: parts.node?.linkPort,
+            http: parts.router?.httpPort)
+        let owner = ClusterOwner(
+            heartbeat: { incarnation, view in
+                parts.heartbeat(incarnation, view, configuration, addresses, node: node)
+            },
+            changed: { parts.update($0) },
+            displaced: { parts.fail(CommandError("another process took over node.id \(id)", code: .unavailable)) })
+        let member = try await ClusterMember.join(settings, owner: owner, logger: logger)
+        parts.set(cluster: member)
+        logger.info("joined the cluster", metadata: ["partitions": "\(count)"])
+    }
+
+    /// Starts the node, where there is one, and returns the number of its events partitions.
+    private func startNode(
+        _ parts: Parts, _ client: KafkaClientOptions, _ group: MultiThreadedEventLoopGroup, _ registry: Registry
+    ) async throws -> Int? {
+        guard let node else { return nil }
+        let writer = WriterThread(
+            WriterSettings(
+                kafka: client, topics: ModelKind.allCases.map { node.kafka.topics[$0] },
+                retiredBytesMax: node.retiredBytesMax),
+            metrics: IngestMetrics(registry), logger: logger, changed: { parts.announce() })
+        parts.set(writer: writer)
+        let core = try await NodeCore.start(
+            id: parts.id, settings: node, writer: writer, group: group, registry: registry)
+        parts.set(node: core)
+        logger.info("node listens", metadata: ["link": "\(member.host):\(core.linkPort)"])
+        return core.store.partitionCounts[0]
+    }
+
+    /// A router waits for the events topic as a node does.
+    private func waitForEvents(_ parts: Parts, _ client: KafkaClientOptions) async throws -> Int {
+        let admin = try KafkaAdmin(options: client, timeoutMs: 3_000, logger: logger)
+        var log = RateLimitedLog()
+        let topic = kafka.topics[.event]
+        while !parts.isStopping {
+            if let count = try? admin.partitionCounts()[topic] { return count }
+            if log.shouldLog(nowNanoseconds: Clocks.monotonicNs()) != nil {
+                logger.warning(
+                    "waiting for the events topic; `favorites topics create` makes it",
+                    metadata: ["topic": "\(topic)"])
+            }
+            try await Task.sleep(for: .milliseconds(200))
+        }
+        throw CancellationError()
+    }
+
+    private func takeDown(_ parts: Parts) async {
+        if let cluster = parts.cluster { await cluster.leave() }
+        if let router = parts.router { await router.drain(deadline: member.drainTimeout) }
+        if let node = parts.node { await node.stop() } else { await parts.writer?.stop() }
+        logger.info("stopped")
+    }
+}
+
+/// The addresses under which others reach this member.
+struct Addresses: Sendable {
+    var management: MemberAddress?
+    var link: MemberAddress?
+    var http: MemberAddress?
+
+    init(host: String, management: Int, link: Int?, http: Int?) {
+        self.management = MemberAddress(host: host, port: UInt16(clamping: management))
+        self.link = link.flatMap { MemberAddress(host: host, port: UInt16(clamping: $0)) }
+        self.http = http.flatMap { MemberAddress(host: host, port: UInt16(clamping: $0)) }
+    }
+}
+
+extension KafkaClientOptions {
+    init(_ settings: KafkaSettings, id: ID) {
+        self.init(
+            brokers: settings.brokers.joined(separator: ","), clientID: "favorites-\(id)",
+            passthrough: settings.clientOptions.values)
+    }
+}
+
+extension CommandError {
+    /// What a service could not start or go on for, as one line.
+    init(describing error: any Error) {
+        self =
+            switch error {
+            case let error as CommandError: error
+            case is CancellationError: CommandError("stopped while starting", code: .unavailable)
+            default: CommandError("\(error)", code: .unavailable)
+            }
+    }
+}
+
+/// The management listener counts nothing of its own.
+private final class QuietObserver: HTTPObserver {
+    func connectionOpened() {}
+    func connectionClosed(_ end: ConnectionEnd) {}
+    func connectionRefused() {}
+    func answered(route: RouteIndex, method: HTTP1.Method, status: Int, nanoseconds: Int64) {}
+}

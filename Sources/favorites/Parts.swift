@@ -1,0 +1,111 @@
+// The running parts of a member, as the closures that connect them see them. Parts appear one after the other while
+// the member starts; whoever finds one missing goes on without it.
+
+import Cluster
+import Logging
+import Membership
+import Model
+import Node
+import Router
+import Settings
+import Synchronization
+
+final class Parts: Sendable {
+    private struct State {
+        var writer: WriterThread?
+        var node: NodeCore?
+        var router: RouterCore?
+        var cluster: ClusterMember?
+        var last: ClusterState?
+        var isStopping = false
+        var failure: CommandError?
+        var waiting: CheckedContinuation<Void, Never>?
+    }
+
+    let id: ID
+    private let logger: Logger
+    private let state = Mutex(State())
+
+    init(id: ID, logger: Logger) {
+        self.id = id
+        self.logger = logger
+    }
+
+    var writer: WriterThread? { state.withLock { $0.writer } }
+    var node: NodeCore? { state.withLock { $0.node } }
+    var router: RouterCore? { state.withLock { $0.router } }
+    var cluster: ClusterMember? { state.withLock { $0.cluster } }
+    var last: ClusterState? { state.withLock { $0.last } }
+    var failure: CommandError? { state.withLock { $0.failure } }
+    var isStopping: Bool { state.withLock { $0.isStopping } }
+
+    func set(writer: WriterThread) { state.withLock { $0.writer = writer } }
+    func set(node: NodeCore) { state.withLock { $0.node = node } }
+    func set(router: RouterCore) { state.withLock { $0.router = router } }
+    func set(cluster: ClusterMember) { state.withLock { $0.cluster = cluster } }
+
+    // MARK: - Between the parts
+
+    /// The cluster has changed, or a heartbeat is due. On the cluster's thread.
+    func update(_ cluster: ClusterState) {
+        let (node, router) = state.withLock { state in
+            state.last = cluster
+            return (state.node, state.router)
+        }
+        node?.update(cluster, nowMs: Int64(Clocks.monotonicNs() / 1_000_000))
+        router?.update(cluster)
+    }
+
+    /// The node's readiness has changed. On the writer's thread.
+    func announce() {
+        let (cluster, router, last) = state.withLock { ($0.cluster, $0.router, $0.last) }
+        cluster?.announce()
+        if let last { router?.update(last) }
+    }
+
+    func heartbeat(
+        _ incarnation: Incarnation, _ view: MembershipView, _ configuration: ClusterConfiguration,
+        _ addresses: Addresses, node settings: NodeSettings?
+    ) -> Heartbeat {
+        let (node, router) = state.withLock { ($0.node, $0.router) }
+        let kind: MemberKind = node == nil ? .router : router == nil ? .node : .both
+        var heartbeat = Heartbeat(
+            kind: kind, id: id, incarnation: incarnation, state: .serving, configuration: configuration)
+        heartbeat.management = addresses.management
+        heartbeat.http = addresses.http
+        heartbeat.clockMs = view.clockMs
+        heartbeat.generationSeen = router?.generationSeen ?? view.generation
+        if let settings {
+            heartbeat.weight = settings.weight
+            heartbeat.zone = settings.zone.flatMap { ID($0) }
+        }
+        node?.describe(in: &heartbeat, address: addresses.link)
+        return heartbeat
+    }
+
+    // MARK: - The end
+
+    func stop() {
+        let waiting = state.withLock { state in
+            state.isStopping = true
+            return state.waiting.take()
+        }
+        waiting?.resume()
+    }
+
+    /// Stops, and makes the process end with this error.
+    func fail(_ error: CommandError) {
+        state.withLock { $0.failure = error }
+        stop()
+    }
+
+    func waitForStop() async throws {
+        await withCheckedContinuation { continuation in
+            let isStopping = state.withLock { state in
+                if !state.isStopping { state.waiting = continuation }
+                return state.isStopping
+            }
+            if isStopping { continuation.resume() }
+        }
+    }
+}

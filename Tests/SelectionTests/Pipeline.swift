@@ -1,0 +1,116 @@
+// The whole data path in one thread: decode, store, selection, answer; beside it the reference. Both get the same
+// messages and are asked the same.
+
+import Decode
+import Model
+import Placement
+import Query
+import Selection
+import Store
+import TestSupport
+
+/// A store that holds everything, split over several holders as a cluster would, and the reference.
+final class Pipeline {
+    let rules = SelectionRules()
+    let reference = Reference()
+    let store: Store
+    let writer: StoreWriter
+    private let holder: StoreHolder
+    private var decoder = Decoder()
+    private var arena = MessageArena()
+    private var parser: RequestParser
+    private var builder = AnswerBuilder()
+    private var offsets: [TopicPartition: Int64] = [:]
+    static let partitions = 12
+
+    init() {
+        store = Store(partitionCounts: [Self.partitions, 3, 2, 1, 1, 2])
+        writer = StoreWriter(store)
+        holder = StoreHolder(store)
+        parser = RequestParser(rules: rules)
+        for partition in 0..<Self.partitions { writer.setReady(PartitionID(partition)) }
+        writer.setGlobalsReady()
+    }
+
+    /// Applies one message to both sides. Returns whether they agree that it is valid.
+    func apply(_ kind: ModelKind, key: [UInt8], value: [UInt8]?) -> Bool {
+        let reason = reference.apply(kind, key: key, value: value)
+        let partition = Partitioner.partition(of: key.span, partitions: store.partitionCounts[Int(kind.rawValue)])
+        let source = TopicPartition(kind, partition)
+        let offset = offsets[source, default: 0]
+        offsets[source] = offset + 1
+        defer { writer.advance(source, to: Offset(offset + 1)) }
+        guard let value else {
+            guard let id = ID(key.span) else { return true }
+            _ =
+                kind == .event
+                ? writer.deleteEvent(id, partition: partition, offset: Offset(offset))
+                : writer.delete(kind, id, partition: partition, offset: Offset(offset))
+            return true
+        }
+        do throws(InvalidMessage) {
+            let message = try decoder.decode(kind, key: key.span, value: value.span, into: &arena)
+            if case .refused = apply(message, partition, Offset(offset)) { return reason != nil }
+            return reason == nil
+        } catch {
+            return reason != nil
+        }
+    }
+
+    private func apply(_ message: Message, _ partition: PartitionID, _ offset: Offset) -> ApplyResult {
+        switch message {
+        case .event(let event): writer.apply(event, arena, partition: partition, offset: offset)
+        case .participant(let model): writer.apply(model, arena, partition: partition, offset: offset)
+        case .stage(let model): writer.apply(model, arena, partition: partition, offset: offset)
+        case .season(let model): writer.apply(model, arena, partition: partition, offset: offset)
+        case .region(let model): writer.apply(model, arena, partition: partition, offset: offset)
+        case .category(let model): writer.apply(model, arena, partition: partition, offset: offset)
+        }
+    }
+
+    /// Finishes what changes of references left to do.
+    func settle() {
+        while writer.rerender(budget: 100) {}
+        writer.publishGlobals()
+        writer.reclaim()
+    }
+
+    /// The answer of the data path, its events partitions split over `holders` parts.
+    func answer(_ target: String, now: Timestamp, holders: Int) -> (status: Int, body: [UInt8], etag: UInt64) {
+        let halves = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false).map { Array($0.utf8) }
+        let request: Request
+        do throws(Problem) {
+            let query = halves.count > 1 ? halves[1] : []
+            let path = halves[0]
+            request = try parser.parse(path: path.span, query: query.span)
+        } catch {
+            return (error.status, [], 0)
+        }
+        builder.begin(request, eventsPerTeamMax: rules.eventsPerTeamMax)
+        return merge(request, now, holders: holders)
+    }
+
+    /// Asks one holder after the other; the views of a part stay valid while the writer, this thread, does nothing.
+    private func merge(_ request: Request, _ now: Timestamp, holders: Int) -> (status: Int, body: [UInt8], etag: UInt64) {
+        for index in 0..<holders {
+            var partitions = PartitionSet()
+            for partition in 0..<Self.partitions where partition % holders == index {
+                partitions.insert(PartitionID(partition))
+            }
+            if case .teams = request {
+                guard index == 0 else { continue }
+                partitions = PartitionSet()
+            }
+            let query = HolderQuery(
+                request: request, partitions: partitions, now: now, eventsPerTeamMax: rules.eventsPerTeamMax,
+                matchesRemainMs: rules.matchesRemainMs)
+            unsafe holder.answer(
+                query, needs: PositionNeeds(), part: { part, _ in unsafe builder.add(part, rank: 0) },
+                refused: { fatalError("refused: \($0)") })
+        }
+        builder.finish()
+        var body = [UInt8](repeating: 0, count: builder.bodyCount)
+        unsafe body.withUnsafeMutableBytes { unsafe builder.write(to: $0) }
+        return (200, body, builder.etag.low)
+    }
+}
