@@ -116,7 +116,9 @@ if Context.environment["FAVORITES_CORE_ONLY"] == nil {
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "TestSupport"]),
         .testTarget(name: "KafkaTests", dependencies: ["Kafka", "Model", "TestSupport", logging]),
         .testTarget(name: "HTTPServerTests", dependencies: ["HTTPServer", "TestSupport", nioEmbedded] + nio),
-        .testTarget(name: "LinkTests", dependencies: ["Link", "TestSupport", nioEmbedded] + nio),
+        .testTarget(
+            name: "LinkTests",
+            dependencies: ["Link", "FanOut", "Model", "Query", "Render", "Wire", "TestSupport", logging] + nio),
         .testTarget(name: "OfferTests", dependencies: ["Offer", "TestSupport"]),
         .testTarget(name: "Integration", dependencies: ["Model", "Kafka", "Offer", "Placement", "TestSupport"]),
     ]

@@ -90,9 +90,18 @@ extension ByteBuffer {
         }
     }
 
-    /// Ready to be written to again, after what was in it was handed to a channel. It keeps its memory where that is
-    /// free again, unless an unusual answer made it grow.
-    mutating func recycle() {
-        if capacity > 1 << 20 { self = ByteBuffer() } else { clear() }
+    /// What is to be written to a channel. The write may call back, and fill this buffer anew, before it returns.
+    mutating func take() -> ByteBuffer {
+        var bytes = ByteBuffer()
+        swap(&bytes, &self)
+        return bytes
+    }
+
+    /// After the write: takes the memory back, unless something was written here meanwhile or an unusual answer made it
+    /// grow. If the channel still holds it, it is left to the channel.
+    mutating func reuse(_ bytes: consuming ByteBuffer) {
+        guard readableBytes == 0, bytes.capacity <= 1 << 20 else { return }
+        bytes.clear()
+        self = bytes
     }
 }

@@ -117,8 +117,9 @@ final class LinkClient {
 
     func flush() {
         guard state == .greeting || state == .up, let channel, output.readableBytes > 0 else { return }
-        channel.writeAndFlush(output, promise: nil)
-        output.recycle()
+        let bytes = output.take()
+        channel.writeAndFlush(bytes, promise: nil)
+        output.reuse(bytes)
     }
 
     // MARK: - The connection's life
@@ -182,7 +183,8 @@ final class LinkClient {
     private func down(_ reason: String) {
         guard state != .waiting, state != .stopped else { return }
         logger.info(
-            "link down", metadata: ["node": "\(node.id)", "address": "\(node.host):\(node.port)", "reason": "\(reason)"])
+            "link down",
+            metadata: ["node": "\(node.id)", "address": "\(node.host):\(node.port)", "reason": "\(reason)"])
         state = .waiting
         let channel = channel
         self.channel = nil

@@ -114,7 +114,9 @@ final class LinkServerHandler: ChannelDuplexHandler {
         switch header.type {
         case .hello:
             // Who it is matters to nobody here; it must be well formed.
-            _ = try unsafe body.withUnsafeReadableBytes { bytes throws(WireError) in try unsafe ControlFrame.readHello(bytes) }
+            _ = try unsafe body.withUnsafeReadableBytes { bytes throws(WireError) in
+                try unsafe ControlFrame.readHello(bytes)
+            }
             isGreeted = true
             output.writeFrames(bytesMax: ControlFrame.bytesMax) { ControlFrame.hello(loop.member, to: &$0) }
         case .query:
@@ -201,7 +203,8 @@ final class LinkServerHandler: ChannelDuplexHandler {
 
     func flush() {
         guard let context, output.readableBytes > 0 else { return }
-        context.writeAndFlush(wrapOutboundOut(output), promise: nil)
-        output.recycle()
+        let bytes = output.take()
+        context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
+        output.reuse(bytes)
     }
 }

@@ -41,13 +41,16 @@ public struct PartWriter: Sendable {
         var bytes = FrameHeader.bytes + 1 + 10 * varint + FrameSize.globalsMax(shown.globals)
         bytes += shown.offsets.count * varint
         bytes += unsafe (part.teamEvents.count + part.teamEnds.count) * varint
-        for unsafe stage in unsafe part.stages {
+        for index in unsafe part.stages.indices {
+            let stage = unsafe part.stages[index]
             bytes += unsafe 17 + 5 * varint + stage.id.count + stage.name.count + stage.json.count
         }
-        for unsafe event in unsafe part.events {
+        for index in unsafe part.events.indices {
+            let event = unsafe part.events[index]
             bytes += unsafe 24 + 4 * varint + event.id.count + event.name.count + event.json.count
         }
-        for unsafe team in unsafe part.teams {
+        for index in unsafe part.teams.indices {
+            let team = unsafe part.teams[index]
             bytes += unsafe 16 + 3 * varint + team.id.count + team.name.count + team.json.count
         }
         return bytes
@@ -80,7 +83,8 @@ public struct PartWriter: Sendable {
 extension FrameWriter {
     fileprivate mutating func stages(_ stages: [StageEntry]) {
         varint(unsafe stages.count)
-        for unsafe stage in unsafe stages {
+        for index in unsafe stages.indices {
+            let stage = unsafe stages[index]
             let known: UInt8 = unsafe stage.isKnown ? 1 : 0
             let scores: UInt8 = unsafe stage.hasPositionScores ? 2 : 0
             let teams: UInt8 = unsafe stage.hasPositionTeams ? 4 : 0
@@ -94,7 +98,8 @@ extension FrameWriter {
 
     fileprivate mutating func events(_ events: [EventEntry]) {
         varint(unsafe events.count)
-        for unsafe event in unsafe events {
+        for index in unsafe events.indices {
+            let event = unsafe events[index]
             fixed(unsafe event.start.milliseconds)
             varint(Int(unsafe event.stage))
             hash(unsafe event.hash)
@@ -104,7 +109,8 @@ extension FrameWriter {
 
     fileprivate mutating func teams(_ teams: [TeamEntry]) {
         varint(unsafe teams.count)
-        for unsafe team in unsafe teams {
+        for index in unsafe teams.indices {
+            let team = unsafe teams[index]
             hash(unsafe team.hash)
             unsafe texts(team.id, team.name, team.json)
         }

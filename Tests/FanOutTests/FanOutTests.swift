@@ -32,7 +32,9 @@ struct Scene {
         return RoutingSnapshot(partitionCount: 4, nodes: nodes, covers: covers ?? [cover])
     }
 
-    mutating func begin(_ partitions: PartitionSet?) -> RequestID { machine.begin(partitions, nowNs: 0, actions: &actions)! }
+    mutating func begin(_ partitions: PartitionSet?) -> RequestID {
+        machine.begin(partitions, nowNs: 0, actions: &actions)!
+    }
 
     /// The actions since the last call.
     mutating func taken() -> [FanOutAction] {
@@ -194,6 +196,15 @@ func ask(
         let id = scene.begin(set(2))
         for ask in 0..<3 { #expect(scene.refused(AskID(id, ask: ask), .behind).last != .fail(id, .noHolder(set()))) }
         #expect(scene.refused(AskID(id, ask: 3), .behind) == [.fail(id, .noHolder(set()))])
+    }
+
+    @Test func expiredIsTheDeadlineOnlyWhenItIs() {
+        var scene = Scene()
+        let id = scene.begin(set(2))
+        _ = scene.taken()
+        #expect(scene.refused(AskID(id, ask: 0), .expired) == [ask(id, 1, node: 0, set(2))])
+        scene.machine.refused(AskID(id, ask: 1), .expired, nowNs: 999 * ms, actions: &scene.actions)
+        #expect(scene.taken() == [.fail(id, .deadline)])
     }
 
     @Test func limits() {

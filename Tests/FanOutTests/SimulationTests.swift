@@ -62,7 +62,8 @@ private struct Simulation {
         case 7:
             if let ask = outstanding.randomElement(using: &random) {
                 let refusals: [AskRefusal] = [
-                    .behind, .behind, .notReady, .notHeld(ask.partitions), .notHeld(PartitionSet()), .expired, .linkFull,
+                    .behind, .behind, .notReady, .notHeld(ask.partitions), .notHeld(PartitionSet()), .expired,
+                    .linkFull,
                     .notHeld(PartitionSet(below: 3)),
                 ]
                 machine.refused(ask.id, refusals[roll(refusals.count)], nowNs: nowNs, actions: &actions)

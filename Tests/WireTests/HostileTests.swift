@@ -11,7 +11,8 @@ import Testing
         var query = QueryFrame()
         var reader = PartReader()
         var part = unsafe Part()
-        var shown = ShownPosition(offsets: [], globals: GlobalPosition(partitionCounts: [0, 0, 0, 0, 0]), globalsVersion: 0)
+        var shown = ShownPosition(
+            offsets: [], globals: GlobalPosition(partitionCounts: [0, 0, 0, 0, 0]), globalsVersion: 0)
         var load = NodeLoad()
         return try unsafe readFrames(bytes) { header, body throws(WireError) in
             switch header.type {
@@ -31,7 +32,10 @@ import Testing
     /// Reads every byte that a part points to and follows every index.
     private func touch(_ part: borrowing Part) {
         _ = unsafe PlainPart(part)
-        for unsafe event in unsafe part.events { _ = unsafe part.stages[Int(event.stage)] }
+        for index in unsafe part.events.indices {
+            let event = unsafe part.events[index]
+            _ = unsafe part.stages[Int(event.stage)]
+        }
         for index in unsafe part.teamEvents { _ = unsafe part.events[Int(index)] }
     }
 
@@ -90,7 +94,8 @@ import Testing
             for _ in 0..<200 {
                 var broken = bytes
                 for _ in 0..<Int.random(in: 1...3, using: &random) {
-                    broken[Int.random(in: 0..<broken.count, using: &random)] ^= 1 << UInt8.random(in: 0...7, using: &random)
+                    broken[Int.random(in: 0..<broken.count, using: &random)] ^=
+                        1 << UInt8.random(in: 0...7, using: &random)
                 }
                 do throws(WireError) { _ = try decode(broken) } catch { refused += 1 }
             }
@@ -101,7 +106,9 @@ import Testing
     @Test func lengthsAreRefusedBeforeAnythingIsBuffered() {
         let over = UInt32(Limits.frameBytesMax + 1)
         let tooLong: [UInt8] = (0..<4).map { UInt8(truncatingIfNeeded: over >> (8 * $0)) }
-        #expect(throws: WireError.badLength(Limits.frameBytesMax + 1)) { try unsafe FrameHeader.next(in: tooLong.span.bytes) }
+        #expect(throws: WireError.badLength(Limits.frameBytesMax + 1)) {
+            try unsafe FrameHeader.next(in: tooLong.span.bytes)
+        }
         let tooShort: [UInt8] = [9, 0, 0, 0]
         #expect(throws: WireError.badLength(9)) { try unsafe FrameHeader.next(in: tooShort.span.bytes) }
     }

@@ -25,7 +25,8 @@ import Testing
         var writer = PartWriter()
         var reader = PartReader()
         var part = unsafe Part()
-        var shown = ShownPosition(offsets: [], globals: GlobalPosition(partitionCounts: [0, 0, 0, 0, 0]), globalsVersion: 0)
+        var shown = ShownPosition(
+            offsets: [], globals: GlobalPosition(partitionCounts: [0, 0, 0, 0, 0]), globalsVersion: 0)
         var sent = ShownPosition(offsets: [], globals: random.globals(), globalsVersion: 1)
         for _ in 0..<300 {
             let arena = Arena()

@@ -40,17 +40,20 @@ struct PlainPart: Equatable {
     var runs: [[Int32]]
 
     init(_ part: borrowing Part) {
-        for unsafe event in unsafe part.events {
+        for index in unsafe part.events.indices {
+            let event = unsafe part.events[index]
             let texts = unsafe [event.id, event.name, event.json].map { view in unsafe PlainPart.text(view) }
             events.append(unsafe "\(event.start.milliseconds) \(event.stage) \(event.hash) \(texts)")
         }
-        for unsafe stage in unsafe part.stages {
+        for index in unsafe part.stages.indices {
+            let stage = unsafe part.stages[index]
             let texts = unsafe [stage.id, stage.name, stage.json].map { view in unsafe PlainPart.text(view) }
             let scores = unsafe stage.hasPositionScores ? "\(stage.positionScores)" : "-"
             let teams = unsafe stage.hasPositionTeams ? "\(stage.positionTeams)" : "-"
             stages.append(unsafe "\(stage.isKnown) \(scores) \(teams) \(stage.hash) \(texts)")
         }
-        for unsafe team in unsafe part.teams {
+        for index in unsafe part.teams.indices {
+            let team = unsafe part.teams[index]
             let texts = unsafe [team.id, team.name, team.json].map { view in unsafe PlainPart.text(view) }
             teams.append(unsafe "\(team.hash) \(texts)")
         }
@@ -76,12 +79,15 @@ extension SeededGenerator {
 
     mutating func partitions() -> PartitionSet {
         var set = PartitionSet()
-        for _ in 0..<Int.random(in: 0...20, using: &self) { set.insert(PartitionID(Int.random(in: 0..<512, using: &self))) }
+        for _ in 0..<Int.random(in: 0...20, using: &self) {
+            set.insert(PartitionID(Int.random(in: 0..<512, using: &self)))
+        }
         return set
     }
 
     mutating func offsets(_ count: Int) -> [Offset] {
-        (0..<count).map { _ in Offset(Int64.random(in: 0...(1 << Int64.random(in: 0...62, using: &self)), using: &self)) }
+        (0..<count).map { _ in Offset(Int64.random(in: 0...(1 << Int64.random(in: 0...62, using: &self)), using: &self))
+        }
     }
 
     mutating func globals() -> GlobalPosition {
@@ -102,7 +108,8 @@ extension SeededGenerator {
         let range = Timestamp.earliest.milliseconds...Timestamp.latest.milliseconds
         let query = HolderQuery(
             request: request, partitions: partitions, now: Timestamp(milliseconds: .random(in: range, using: &self)),
-            eventsPerTeamMax: .random(in: 0...9, using: &self), matchesRemainMs: .random(in: 0...99_999_999, using: &self))
+            eventsPerTeamMax: .random(in: 0...9, using: &self),
+            matchesRemainMs: .random(in: 0...99_999_999, using: &self))
         return QueryFrame(
             query: query, neededOffsets: Bool.random(using: &self) ? offsets(partitions.count) : [],
             needsGlobals: .random(using: &self), remainingMs: .random(in: 0...UInt32.max, using: &self))
