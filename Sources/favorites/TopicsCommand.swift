@@ -100,7 +100,8 @@ struct TopicsCommand: ParsableCommand {
                     throw CommandFailure(
                         "this broker cannot create topics. The embedded one makes its own when it starts: run "
                             + "`favorites broker --partitions \(partitions)`. Any other needs Kafka 0.10.2 or later.")
-                default: throw CommandFailure("\(error.message). Topics named above were made; run this again to go on.")
+                default:
+                    throw CommandFailure("\(error.message). Topics named above were made; run this again to go on.")
                 }
             }
         }
