@@ -3,7 +3,6 @@
 import ArgumentParser
 import Glibc
 import Kafka
-import Logging
 import Model
 import Offer
 import Synchronization
@@ -18,8 +17,8 @@ struct SimulateCommand: ParsableCommand {
             of the same --events, --seed and --now. Ends on Ctrl-C, or after --count updates.
             """)
 
-    @Option(help: ArgumentHelp("Kafka's bootstrap addresses.", valueName: "HOST:PORT,…"))
-    var kafkaBrokers: String
+    @OptionGroup(title: "Kafka") var kafka: KafkaCommandOptions
+    @OptionGroup(title: "Topics") var topics: TopicNameOptions
 
     @Option(help: ArgumentHelp("Updates a second, 1 to 1000000.", valueName: "N"))
     var rate = 100
@@ -51,15 +50,17 @@ struct SimulateCommand: ParsableCommand {
     }
 
     func run() throws {
+        let options = try kafka.clientOptions(id: "favorites-simulate")
+        let logger = commandLogger()
+        let admin = try KafkaAdmin(options: options, timeoutMs: KafkaCommandOptions.reachTimeoutMs, logger: logger)
+        // Somebody is there, or the command ends here with a clear word.
+        _ = try kafka.partitionCounts(admin, brokers: options.brokers)
         let start = try GenerateCommand.instant(now)
         let offer =
             try data.map { try MatchDayOffer(folder: OfferFolder(path: $0), now: start) }
             ?? MatchDayOffer(generator: Generator(events: events, seed: seed, now: start))
         var day = try MatchDay(offer: offer, seed: seed)
-        let producer = try KafkaProducer(
-            options: KafkaClientOptions(brokers: kafkaBrokers),
-            topics: ModelKind.allCases.map { "favorites-api-\($0.plural)" },
-            logger: Logger(label: "favorites.simulate"))
+        let producer = try KafkaProducer(options: options, topics: topics.models, logger: logger)
         printError("simulating \(offer.count) matches at \(rate) updates a second")
         signal(SIGINT) { _ in isStopping.store(true, ordering: .relaxed) }
         signal(SIGTERM) { _ in isStopping.store(true, ordering: .relaxed) }
@@ -68,8 +69,8 @@ struct SimulateCommand: ParsableCommand {
         while !isStopping.load(ordering: .relaxed), sent < count ?? .max {
             for _ in 0..<min(pace.due(), (count ?? .max) - sent) {
                 // The day's own clock follows the updates, so one seed gives one stream whatever the machine does.
-                let elapsed = Int64(sent) * 1000 / Int64(rate)
-                let update = day.next(now: Timestamp(milliseconds: start.milliseconds + elapsed))
+                let time = start.milliseconds + Int64(sent) * 1000 / Int64(rate)
+                let update = day.next(now: Timestamp(milliseconds: min(time, Timestamp.latest.milliseconds)))
                 try producer.produce(topic: Int(update.kind.rawValue), key: update.key, value: update.value)
                 sent += 1
             }
