@@ -9,6 +9,12 @@ func set(_ partitions: Int...) -> PartitionSet {
     return set
 }
 
+/// An id that the test itself wrote, so it is one.
+func makeID(_ text: String) -> ID {
+    guard let id = ID(text) else { preconditionFailure("\(text) is no id") }
+    return id
+}
+
 let ms: UInt64 = 1_000_000
 
 /// A machine over three nodes and four partitions, each held by two nodes:
@@ -26,14 +32,15 @@ struct Scene {
     static func snapshot(localNode: Int? = nil, covers: [[NodeIndex?]]? = nil) -> RoutingSnapshot {
         let holds = [set(0, 1, 2), set(1, 2, 3), set(3, 0)]
         let nodes = ["a", "b", "c"].enumerated().map { index, name in
-            RoutingNode(id: ID(name)!, host: "h", port: index, isLocal: index == localNode, holds: holds[index])
+            RoutingNode(id: makeID(name), host: "h", port: index, isLocal: index == localNode, holds: holds[index])
         }
         let cover: [NodeIndex?] = [NodeIndex(0), NodeIndex(0), NodeIndex(1), NodeIndex(1)]
         return RoutingSnapshot(partitionCount: 4, nodes: nodes, covers: covers ?? [cover])
     }
 
     mutating func begin(_ partitions: PartitionSet?) -> RequestID {
-        machine.begin(partitions, nowNs: 0, actions: &actions)!
+        guard let id = machine.begin(partitions, nowNs: 0, actions: &actions) else { preconditionFailure("too many") }
+        return id
     }
 
     /// The actions since the last call.
@@ -241,7 +248,7 @@ func ask(
         _ = scene.taken()
         // Node a is gone; b and c have new places.
         let nodes = [("c", set(3, 0)), ("b", set(1, 2, 3)), ("d", set(0, 1))].map { name, holds in
-            RoutingNode(id: ID(name)!, host: "h", port: 1, holds: holds)
+            RoutingNode(id: makeID(name), host: "h", port: 1, holds: holds)
         }
         let next = RoutingSnapshot(partitionCount: 4, nodes: nodes, covers: [])
         scene.machine.update(next, nowNs: 0, actions: &scene.actions)

@@ -43,7 +43,7 @@ private struct Simulation {
             var holds = PartitionSet()
             for partition in 0..<partitions where roll(3) > 0 { holds.insert(PartitionID(partition)) }
             return RoutingNode(
-                id: ID("n\(index + roll(2) * 10)")!, host: "h", port: index, isLocal: index == 0 && roll(2) == 0,
+                id: makeID("n\(index + roll(2) * 10)"), host: "h", port: index, isLocal: index == 0 && roll(2) == 0,
                 holds: holds)
         }
         let covers = (0..<roll(3)).map { _ in (0..<partitions).map { _ in NodeIndex(roll(nodes.count)) as NodeIndex? } }
@@ -92,9 +92,10 @@ private struct Simulation {
         guard machine.replied(ask.id, nowNs: nowNs, actions: &actions) else { return }
         for id in requests.keys where AskID(id, ask: ask.id.ask) == ask.id {
             for _ in 0..<(countsRepliesTwice ? 2 : 1) {
-                let twice = requests[id]!.answered.intersection(ask.partitions)
+                guard let answered = requests[id]?.answered else { continue }
+                let twice = answered.intersection(ask.partitions)
                 if !twice.isEmpty { faults.append("answered twice") }
-                requests[id]!.answered = requests[id]!.answered.union(ask.partitions)
+                requests[id]?.answered = answered.union(ask.partitions)
             }
         }
     }
@@ -104,14 +105,14 @@ private struct Simulation {
             switch action {
             case .ask(let ask, let node, let partitions, _, _): asked(ask, node, partitions)
             case .complete(let id):
-                if requests[id]!.answered != requests[id]!.needed { faults.append("completed without all answers") }
-                if requests[id]!.ended { faults.append("ended twice") }
-                requests[id]!.ended = true
+                if requests[id]?.answered != requests[id]?.needed { faults.append("completed without all answers") }
+                if requests[id]?.ended != false { faults.append("ended twice") }
+                requests[id]?.ended = true
                 completed += 1
                 machine.release(id)
             case .fail(let id, _):
-                if requests[id]!.ended { faults.append("ended twice") }
-                requests[id]!.ended = true
+                if requests[id]?.ended != false { faults.append("ended twice") }
+                requests[id]?.ended = true
                 machine.release(id)
             case .probe(let node): if !snapshot.nodes.indices.contains(node.slot) { faults.append("probed nobody") }
             }
@@ -127,14 +128,14 @@ private struct Simulation {
     }
 
     private mutating func asked(_ ask: AskID, _ node: NodeIndex, _ partitions: PartitionSet) {
-        guard let id = requests.keys.first(where: { AskID($0, ask: ask.ask) == ask }) else {
+        guard let id = requests.keys.first(where: { AskID($0, ask: ask.ask) == ask }), let request = requests[id] else {
             return faults.append("asked for nobody")
         }
-        requests[id]!.asks += 1
+        requests[id]?.asks += 1
         if !partitions.isSubset(of: snapshot.nodes[node.slot].holds) { faults.append("asked who does not hold it") }
-        if !partitions.isSubset(of: requests[id]!.needed) { faults.append("asked for what is not needed") }
-        if !partitions.intersection(requests[id]!.answered).isEmpty { faults.append("asked for what is answered") }
-        if requests[id]!.asks > 500 { faults.append("asked for ever") }
+        if !partitions.isSubset(of: request.needed) { faults.append("asked for what is not needed") }
+        if !partitions.intersection(request.answered).isEmpty { faults.append("asked for what is answered") }
+        if request.asks > 500 { faults.append("asked for ever") }
         outstanding.append(Outstanding(id: ask, node: node, partitions: partitions))
     }
 }

@@ -47,7 +47,7 @@ private final class RawClient: ChannelInboundHandler, Sendable {
         var settings = LinkServerSettings(host: "127.0.0.1", port: 0)
         change(&settings)
         return try await LinkServer.start(
-            settings, member: ID("n")!, group: MultiThreadedEventLoopGroup.singleton, status: NodeStatus()
+            settings, member: makeID("n"), group: MultiThreadedEventLoopGroup.singleton, status: NodeStatus()
         ) { _ in ScriptedHolder("n", Script()) }
     }
 
@@ -61,7 +61,7 @@ private final class RawClient: ChannelInboundHandler, Sendable {
 
     @Test func anUnknownVersionIsRefusedWithTheReason() async throws {
         let server = try await server()
-        var hello = frames { ControlFrame.hello(ID("r")!, to: &$0) }
+        var hello = frames { ControlFrame.hello(makeID("r"), to: &$0) }
         hello[4] = 2
         #expect(try await RawClient.talk(to: server, hello) == goodbye(.unknownVersion))
         await server.stop()
@@ -69,8 +69,8 @@ private final class RawClient: ChannelInboundHandler, Sendable {
 
     @Test func malformedBytesCloseTheLink() async throws {
         let server = try await server()
-        let hello = frames { ControlFrame.hello(ID("r")!, to: &$0) }
-        let answer = frames { ControlFrame.hello(ID("n")!, to: &$0) }
+        let hello = frames { ControlFrame.hello(makeID("r"), to: &$0) }
+        let answer = frames { ControlFrame.hello(makeID("n"), to: &$0) }
         let ping = frames { ControlFrame.ping(request: 1, to: &$0) }
         let pong = frames { ControlFrame.pong(request: 1, to: &$0) }
         let bad: [[UInt8]] = [
@@ -88,13 +88,13 @@ private final class RawClient: ChannelInboundHandler, Sendable {
     @Test func expiredQueriesAreNotAnswered() async throws {
         let server = try await server()
         let bytes = frames { writer in
-            ControlFrame.hello(ID("r")!, to: &writer)
+            ControlFrame.hello(makeID("r"), to: &writer)
             QueryFrame.write(
                 holderQuery(), needs: PositionNeeds(), remainingMs: 0, request: 5, to: &writer)
             ControlFrame.goodbye(.shuttingDown, to: &writer)
         }
         let expected = frames { writer in
-            ControlFrame.hello(ID("n")!, to: &writer)
+            ControlFrame.hello(makeID("n"), to: &writer)
             ControlFrame.refusal(.expired, request: 5, to: &writer)
         }
         #expect(try await RawClient.talk(to: server, bytes) == expected)

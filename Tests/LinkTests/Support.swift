@@ -17,6 +17,12 @@ func set(_ partitions: Int...) -> PartitionSet {
     return set
 }
 
+/// An id that the test itself wrote, so it is one.
+func makeID(_ text: String) -> ID {
+    guard let id = ID(text) else { preconditionFailure("\(text) is no id") }
+    return id
+}
+
 /// What a scripted holder does with a query, and what it was asked. Shared by the loops of a node and the test.
 final class Script: Sendable {
     struct State {
@@ -73,8 +79,7 @@ final class ScriptedHolder: Holder {
 
     private func makePart(_ counts: [Int], _ memory: UnsafeBufferPointer<UInt8>) -> Part {
         var part = unsafe Part()
-        guard !counts.isEmpty else { return unsafe part }
-        var next = memory.baseAddress!
+        guard !counts.isEmpty, var next = memory.baseAddress else { return unsafe part }
         let nothing = unsafe ByteView(start: next, count: 0)
         let hash = ContentHash(low: 0, high: 0)
         unsafe part.stages.append(
@@ -100,7 +105,7 @@ final class ScriptedHolder: Holder {
 }
 
 func holderQuery(team: String = "t") -> HolderQuery {
-    let request = MatchesRequest(sport: .soccer, eventIDs: [], teamIDs: [ID(team)!], limit: 1, offset: 0)
+    let request = MatchesRequest(sport: .soccer, eventIDs: [], teamIDs: [makeID(team)], limit: 1, offset: 0)
     return HolderQuery(
         request: .matches(request), partitions: PartitionSet(), now: Timestamp(milliseconds: 1), eventsPerTeamMax: 3,
         matchesRemainMs: 1)
@@ -128,7 +133,7 @@ final class Caller: AnswerReceiver, Sendable {
     func failed(_ failure: FanOutFailure, token: UInt64) { finish(.failure(failure), token) }
 
     private func finish(_ answer: Answer, _ token: UInt64) {
-        continuations.withLock { $0.removeValue(forKey: token) }!.resume(returning: answer)
+        continuations.withLock { $0.removeValue(forKey: token) }?.resume(returning: answer)
     }
 
     func ask(_ clients: FanOutClients, on loop: any EventLoop, _ query: HolderQuery, _ need: Need, token: UInt64 = 0)
@@ -171,7 +176,7 @@ final class Cluster: Sendable {
             server(&settings)
             let makeHolder: @Sendable (any EventLoop) -> any Holder = { _ in ScriptedHolder("n\(index)", script) }
             let server = try await LinkServer.start(
-                settings, member: ID("n\(index)")!, group: Self.group, status: NodeStatus(), makeHolder: makeHolder)
+                settings, member: makeID("n\(index)"), group: Self.group, status: NodeStatus(), makeHolder: makeHolder)
             servers.append(server)
         }
         self.servers = servers
@@ -179,15 +184,15 @@ final class Cluster: Sendable {
         if let local { makeLocal = { _ in ScriptedHolder("local", local) } }
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         clients = try await FanOutClients.start(
-            router: ID("r")!, group: loop, rules: rules, settings: settings, logger: logger, makeLocal: makeLocal)
+            router: makeID("r"), group: loop, rules: rules, settings: settings, logger: logger, makeLocal: makeLocal)
     }
 
     /// Node i holds `holds[i]`; the local node, where there is one, `local`.
     func route(_ holds: [PartitionSet], local: PartitionSet? = nil) {
         var nodes = holds.enumerated().map { index, holds in
-            RoutingNode(id: ID("n\(index)")!, host: "127.0.0.1", port: servers[index].port, holds: holds)
+            RoutingNode(id: makeID("n\(index)"), host: "127.0.0.1", port: servers[index].port, holds: holds)
         }
-        if let local { nodes.append(RoutingNode(id: ID("local")!, host: "", port: 0, isLocal: true, holds: local)) }
+        if let local { nodes.append(RoutingNode(id: makeID("local"), host: "", port: 0, isLocal: true, holds: local)) }
         let all = nodes.reduce(PartitionSet()) { $0.union($1.holds) }
         clients.update(RoutingSnapshot(partitionCount: all.count, nodes: nodes, covers: []))
     }

@@ -51,7 +51,7 @@ import Testing
             }
             + encoded(bytesMax: 9999) { frame in
                 ControlFrame.needs(shown.globals, to: &frame)
-                ControlFrame.hello(ID("n1")!, to: &frame)
+                ControlFrame.hello(makeID("n1"), to: &frame)
                 ControlFrame.refusal(refused, request: 2, to: &frame)
                 ControlFrame.goodbye(.malformed, to: &frame)
             }

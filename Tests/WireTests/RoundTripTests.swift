@@ -104,7 +104,7 @@ import Testing
         partitions.insert(PartitionID(1))
         partitions.insert(PartitionID(9))
         let request = MatchesRequest(
-            sport: .tennis, eventIDs: [ID("e1")!], teamIDs: [ID("a")!, ID("b")!], limit: 5, offset: 6)
+            sport: .tennis, eventIDs: [makeID("e1")], teamIDs: [makeID("a"), makeID("b")], limit: 5, offset: 6)
         let query = HolderQuery(
             request: .matches(request), partitions: partitions, now: Timestamp(milliseconds: 258),
             eventsPerTeamMax: 3, matchesRemainMs: 300)
