@@ -45,7 +45,9 @@ var targets: [Target] = [
     .testTarget(name: "ReclamationTests", dependencies: ["Reclamation", "TestSupport"]),
     .testTarget(name: "StoreTests", dependencies: ["Store", "Reclamation", "TestSupport"]),
     .testTarget(name: "QueryTests", dependencies: ["Query", "TestSupport"]),
-    .testTarget(name: "SelectionTests", dependencies: ["Selection", "Decode", "Ingest", "Placement", "Query", "Store", "Telemetry", "TestSupport"]),
+    .testTarget(
+        name: "SelectionTests",
+        dependencies: ["Selection", "Decode", "Ingest", "Placement", "Query", "Store", "Telemetry", "TestSupport"]),
     .testTarget(name: "WireTests", dependencies: ["Wire", "TestSupport"]),
     .testTarget(name: "PlacementTests", dependencies: ["Placement", "TestSupport"]),
     .testTarget(name: "MembershipTests", dependencies: ["Membership", "TestSupport"]),

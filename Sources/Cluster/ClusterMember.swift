@@ -8,12 +8,12 @@
 // stands still, heartbeats expire in the client's queue (they would be old news), and the owner goes on with what it
 // has.
 
+import Foundation
 public import Kafka
 public import Logging
 public import Membership
 public import Model
 public import Placement
-import Foundation
 import Synchronization
 
 /// What the cluster looks like, as of one record of the control topic.

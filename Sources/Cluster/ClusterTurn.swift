@@ -48,7 +48,9 @@ final class ClusterTurn {
             (turn.view.position ?? Offset(start)) >= bounds.end || (turn.reachedEnd ?? Offset(-1)) >= bounds.end
         }
         let configuration = settings.configuration
-        let other = view.members(disagreeingWith: configuration).first { !$0.isSilent && $0.heartbeat.id != settings.id }
+        let other = view.members(disagreeingWith: configuration).first {
+            !$0.isSilent && $0.heartbeat.id != settings.id
+        }
         if let other {
             throw JoinError.disagrees(
                 member: other.heartbeat.id, mine: configuration, theirs: other.heartbeat.configuration)

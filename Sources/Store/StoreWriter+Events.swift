@@ -226,7 +226,9 @@ extension StoreWriter {
                 to: EventPart(slot: part.slot, tailOffset: UInt32(part.offset), tailCount: UInt32(part.count)))
         }
         let textBase = unsafe base + MemoryLayout<EventHeader>.stride + partsBytes
-        unsafe text.withUnsafeBytes { unsafe textBase.copyMemory(from: $0.baseAddress.unsafelyUnwrapped, byteCount: $0.count) }
+        unsafe text.withUnsafeBytes {
+            unsafe textBase.copyMemory(from: $0.baseAddress.unsafelyUnwrapped, byteCount: $0.count)
+        }
         return unsafe record
     }
 

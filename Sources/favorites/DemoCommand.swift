@@ -67,7 +67,9 @@ struct DemoCommand: ParsableCommand {
         }
         try explain(processes, port: port, offer: offer, brokers: brokers)
         while !isDemoEnding.load(ordering: .relaxed) {
-            if let ended = processes.firstEnded { throw CommandError("\(ended) ended; see its log above", code: .unavailable) }
+            if let ended = processes.firstEnded {
+                throw CommandError("\(ended) ended; see its log above", code: .unavailable)
+            }
             _ = usleep(200_000)
         }
         print("\nEnding \(processes.count) processes …")

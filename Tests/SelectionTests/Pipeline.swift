@@ -91,7 +91,9 @@ final class Pipeline {
     }
 
     /// Asks one holder after the other; the views of a part stay valid while the writer, this thread, does nothing.
-    private func merge(_ request: Request, _ now: Timestamp, holders: Int) -> (status: Int, body: [UInt8], etag: UInt64) {
+    private func merge(
+        _ request: Request, _ now: Timestamp, holders: Int
+    ) -> (status: Int, body: [UInt8], etag: UInt64) {
         for index in 0..<holders {
             var partitions = PartitionSet()
             for partition in 0..<Self.partitions where partition % holders == index {
