@@ -35,7 +35,8 @@ public struct IngestMetrics: Sendable {
                 labels: [("exception", "none"), ("name", $0.plural), ("result", "success")])
         }
         positionsLost = registry.counter(
-            "kafka_positions_lost_total", help: "Positions that were no longer in the log; reading went on at its start.")
+            "kafka_positions_lost_total",
+            help: "Positions that were no longer in the log; reading went on at its start.")
         sourceFailures = registry.counter("kafka_failures_total", help: "Failures reported by the Kafka client.")
     }
 

@@ -185,7 +185,9 @@ extension TeamList {
         unsafe copyChunks(to: list, replacing: at, by: empties ? 0 : 1)
         if !empties {
             let new = unsafe TeamChunk.allocate(count: old.count - 1)
-            for position in unsafe 0..<new.count { unsafe new[position] = old[position < index ? position : position + 1] }
+            for position in unsafe 0..<new.count {
+                unsafe new[position] = old[position < index ? position : position + 1]
+            }
             unsafe list.set(new, at: at)
         }
         return unsafe (list, replaced(old))
