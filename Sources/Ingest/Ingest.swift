@@ -36,6 +36,8 @@ public final class Ingest {
     private var failureLog = RateLimitedLog()
     private var now: UInt64 = 0
     private var globalsMoved = false
+    /// Questions for bounds that got no answer.
+    private var questionsLost = 0
 
     public init(
         source: any RecordSource, writer: StoreWriter, metrics: IngestMetrics, log: @escaping (IngestNote) -> Void
@@ -52,9 +54,17 @@ public final class Ingest {
 
     /// Asks for the bounds of partitions that wait to be read. Each question may take the client a moment, so the
     /// owner calls this now and then, not in every turn. Returns how many still wait.
+    ///
+    /// A question without an answer may have taken seconds, so it is the last of its call, and the next call begins
+    /// with another one.
     public func startWaiting() -> Int {
-        for partition in life.waiting {
-            guard let bounds = source.bounds(of: partition) else { continue }
+        let waiting = life.waiting
+        for index in waiting.indices {
+            let partition = waiting[(questionsLost + index) % waiting.count]
+            guard let bounds = source.bounds(of: partition) else {
+                questionsLost += 1
+                break
+            }
             perform(life.found(partition, bounds))
         }
         return life.waiting.count
@@ -65,16 +75,17 @@ public final class Ingest {
         now = nowNanoseconds
         let isBusy = writer.rerenderPending > 0 || life.droppingCount > 0
         writer.reclaim()
-        // At the limit of retired bytes nothing more is applied until readers let go; the lag shows it.
+        // At the limit of retired bytes nothing more is applied or dropped until readers let go; the lag shows it. So
+        // the limit is passed by the work of one turn at most. The owner pauses before the next.
         if !writer.isOverRetiredLimit {
             pollBatch(clock: clock, timeoutMs: isBusy ? 0 : timeoutMs)
             _ = writer.rerender(budget: Self.rerenderBudget) { metrics.countRefused(.event) }
+            dropSlice()
         }
         if globalsMoved {
             writer.publishGlobals()
             globalsMoved = false
         }
-        dropSlice()
     }
 
     /// Rises with every step of a partition's life, so that the owner tells others at once.
@@ -190,14 +201,14 @@ public final class Ingest {
         log(IngestNote(message: message, suppressed: suppressed))
     }
 
-    private func note(_ record: Record, _ reason: String) {
+    private func note(_ record: Record, _ reason: @autoclosure () -> String) {
         let source = unsafe record.source
         guard let suppressed = invalidLog[Int(source.kind.rawValue)].shouldLog(nowNanoseconds: now) else { return }
         let offset = unsafe record.offset
         log(
             IngestNote(
                 message: "invalid \(source.kind.name) in \(source.kind.plural) partition \(source.partition) "
-                    + "offset \(offset): \(reason)", suppressed: suppressed))
+                    + "offset \(offset): \(reason())", suppressed: suppressed))
     }
 
     // MARK: - Actions

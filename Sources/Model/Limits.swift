@@ -6,8 +6,9 @@ public enum Limits {
     public static let messageBytesMax = 256 << 10
     /// Contract, section 1.
     public static let participantsPerEventMax = 64
-    /// The rendered text of a participant, stage, season, region or category. A larger one is refused and counted;
-    /// the last good version stays. Names in practice are below 100 bytes.
+    /// The rendered object of a participant, stage, season, region or category with its own fields, without what is
+    /// joined to it (a team's region; a stage's category, region and season: at most three more of this size). A larger
+    /// one is refused and counted; the last good version stays. Names in practice are below 100 bytes.
     public static let referenceRecordBytesMax = 8 << 10
     /// The rendered text of an event. 64 participants of ordinary size take about 12 KiB; 64 of the largest would
     /// take 1 MiB. A larger one is refused and counted; the last good version stays.

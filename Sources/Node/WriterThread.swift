@@ -7,14 +7,14 @@
 
 import Cluster
 import Foundation
-public import Ingest
+import Ingest
 public import Kafka
 public import Logging
 import Membership
 public import Model
 public import Store
 import Synchronization
-import Telemetry
+public import Telemetry
 
 /// What the thread needs.
 public struct WriterSettings: Sendable {
@@ -35,9 +35,12 @@ public final class WriterThread: Sendable {
     private static let pollMs = 10
     /// Between two questions for the bounds of waiting partitions, and between two reports.
     private static let pauseNs: UInt64 = 100_000_000
+    /// Between two looks at the topics' partition counts.
+    private static let countsNs: UInt64 = 60_000_000_000
 
     private let settings: WriterSettings
     private let metrics: IngestMetrics
+    private let topicsChanged: Gauge
     private let logger: Logger
     private let wanted = Mutex<PartitionSet?>(nil)
     private let lastReport = Mutex(NodeReport())
@@ -49,10 +52,12 @@ public final class WriterThread: Sendable {
     public var report: NodeReport { lastReport.withLock { $0 } }
 
     public init(
-        _ settings: WriterSettings, metrics: IngestMetrics, logger: Logger, changed: @escaping @Sendable () -> Void
+        _ settings: WriterSettings, registry: Registry, logger: Logger, changed: @escaping @Sendable () -> Void
     ) {
         self.settings = settings
-        self.metrics = metrics
+        metrics = IngestMetrics(registry)
+        topicsChanged = registry.gauge(
+            "kafka_topics_partitions_changed", help: "Topics with another number of partitions than at start.")
         self.logger = logger
         self.changed = changed
     }
@@ -108,12 +113,17 @@ public final class WriterThread: Sendable {
     private func loop(_ ingest: Ingest, _ source: KafkaRecordSource) {
         var nextQuestion: UInt64 = 0
         var nextReport: UInt64 = 0
+        var nextCounts = Clocks.monotonicNs() + Self.countsNs
         while !isStopping.load(ordering: .relaxed) {
             let now = Clocks.monotonicNs()
             if let wish = wanted.withLock({ $0.take() }) { ingest.hold(wish) }
             if now >= nextQuestion {
                 _ = ingest.startWaiting()
                 nextQuestion = now + Self.pauseNs
+            }
+            if now >= nextCounts {
+                checkCounts(source, ingest.writer.store.partitionCounts)
+                nextCounts = now + Self.countsNs
             }
             let before = ingest.progressMarks
             ingest.turn(nowNanoseconds: now, clock: Clocks.monotonicNs, timeoutMs: Self.pollMs)
@@ -143,6 +153,25 @@ public final class WriterThread: Sendable {
             Clocks.pause(milliseconds: 200)
         }
         return nil
+    }
+
+    /// A topic's partition count is fixed for its life: with another one keys stand elsewhere. The node goes on with the
+    /// count it began with, and says how to put it right.
+    private func checkCounts(_ source: KafkaRecordSource, _ counts: [Int]) {
+        var changed = 0
+        for kind in ModelKind.allCases {
+            // Nobody answers: the next look is early enough, and each question would wait for its time.
+            guard let count = source.partitionCount(of: kind) else { return }
+            let began = counts[Int(kind.rawValue)]
+            guard count != began else { continue }
+            changed += 1
+            logger.error(
+                "a topic's partition count changed: make a new topic, publish again, name it in kafka.topics.*",
+                metadata: [
+                    "topic": "\(settings.topics[Int(kind.rawValue)])", "partitions": "\(count)", "before": "\(began)",
+                ])
+        }
+        topicsChanged.set(changed)
     }
 
     /// Without compaction a topic forgets old keys and keeps deleted ones for as long as its retention says.

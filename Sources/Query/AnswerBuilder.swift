@@ -73,7 +73,8 @@ public struct AnswerBuilder {
             if unsafe index < part.requestedCount { requested.append(base + Int32(index)) }
         }
         var start = 0
-        for team in unsafe part.teamEnds.indices {
+        // A part from another process may know of more teams than were asked for.
+        for team in unsafe 0..<min(part.teamEnds.count, teamCounts.count) {
             let end = unsafe Int(part.teamEnds[team])
             for index in start..<end { keep(unsafe base + part.teamEvents[index], team: team) }
             start = end

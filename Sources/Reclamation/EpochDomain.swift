@@ -56,8 +56,9 @@ public final class EpochDomain: Sendable {
         // Acquire pairs with the release in `advance`: at this epoch everything unlinked before it is unfindable.
         let now = epoch.load(ordering: .acquiring)
         assert(slots[slot.index].load(ordering: .relaxed) == 0, "a read inside a read")
-        // Relaxed is enough for the store: the fence orders it before every load that follows.
-        slots[slot.index].store(now, ordering: .relaxed)
+        // The fence orders it before every load that follows. Release, as in `unpin`: an `advance` that finds this pin
+        // and never saw the slot idle must still come after all reads under the pin before.
+        slots[slot.index].store(now, ordering: .releasing)
         atomicMemoryFence(ordering: .sequentiallyConsistent)
     }
 

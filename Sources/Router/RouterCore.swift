@@ -24,7 +24,12 @@ public final class RouterCore: Sendable {
     private let group: MultiThreadedEventLoopGroup
     /// The newest generation that every loop goes by; others may drop what it replaced.
     private let seen = Atomic<Int64>(Generation.none.rawValue)
-    private let last = Mutex<RoutingSnapshot>(.empty)
+    private let routing = Mutex(Routing())
+
+    private struct Routing {
+        var state: ClusterState?
+        var snapshot = RoutingSnapshot.empty
+    }
 
     public var httpPort: Int { server.port }
     public var generationSeen: Generation { Generation(seen.load(ordering: .relaxed)) }
@@ -75,13 +80,24 @@ public final class RouterCore: Sendable {
 
     /// Takes the cluster's state in.
     public func update(_ state: ClusterState) {
-        let snapshot = RoutingPlan.snapshot(of: state, local: local, localReady: localReady?())
-        let isNews = last.withLock { last in
-            defer { last = snapshot }
-            return last != snapshot
-        }
-        if isNews { clients.update(snapshot) }
+        route { $0.state = state }
         confirm(state.view.generation)
+    }
+
+    /// The node in this process has other partitions ready than its last heartbeat said.
+    public func localChanged() { route { _ in } }
+
+    /// Plans anew and hands the plan to the loops. Under the lock, though it only posts: two threads come here, and the
+    /// later plan must reach every loop later.
+    private func route(_ change: (inout Routing) -> Void) {
+        routing.withLock { routing in
+            change(&routing)
+            guard let state = routing.state else { return }
+            let snapshot = RoutingPlan.snapshot(of: state, local: local, localReady: localReady?())
+            guard snapshot != routing.snapshot else { return }
+            routing.snapshot = snapshot
+            clients.update(snapshot)
+        }
     }
 
     /// Marks the generation as seen once every loop has taken what was handed to it before.
@@ -96,7 +112,7 @@ public final class RouterCore: Sendable {
 
     /// The partitions without a live, ready holder; nil while nothing is known of the cluster.
     public var missing: PartitionSet? {
-        let snapshot = last.withLock { $0 }
+        let snapshot = routing.withLock { $0.snapshot }
         guard snapshot.partitionCount > 0, !snapshot.nodes.isEmpty else { return nil }
         let held = snapshot.nodes.reduce(PartitionSet()) { $0.union($1.holds) }
         return PartitionSet(below: snapshot.partitionCount).subtracting(held)

@@ -15,9 +15,8 @@ struct SlotMarks {
 
     init() { marks = Array(repeating: Mark(), count: 1024) }
 
-    /// Empties the map and makes room for `slots` slots: it is never more than half full.
-    mutating func begin(slots: Int) {
-        while marks.count < 2 * slots { marks = Array(repeating: Mark(), count: marks.count * 2) }
+    /// Empties the map.
+    mutating func begin() {
         count = 0
         stamp &+= 1
         // After 2^32 requests old stamps would be taken for new ones.
@@ -37,11 +36,22 @@ struct SlotMarks {
     }
 
     mutating func insert(_ slot: UInt32, _ index: Int32) {
+        if count * 2 >= marks.count { grow() }
         count += 1
-        precondition(count * 2 <= marks.count, "more slots than the request was said to have")
-        var at = place(slot)
+        place(Mark(stamp: stamp, slot: slot, index: index))
+    }
+
+    private mutating func place(_ mark: Mark) {
+        var at = place(mark.slot)
         while marks[at].stamp == stamp { at = (at + 1) & (marks.count - 1) }
-        marks[at] = Mark(stamp: stamp, slot: slot, index: index)
+        marks[at] = mark
+    }
+
+    /// The map is never more than half full. It stays as large as the largest request made it.
+    private mutating func grow() {
+        let old = marks
+        marks = Array(repeating: Mark(), count: old.count * 2)
+        for mark in old where mark.stamp == stamp { place(mark) }
     }
 
     private func place(_ slot: UInt32) -> Int {

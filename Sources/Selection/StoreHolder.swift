@@ -20,10 +20,15 @@ public final class StoreHolder: Holder {
     private var records = unsafe [EventRecord]()
     private var best = unsafe [Candidate]()
     private var jsonBytes = 0
+    /// The store's count of removals before the first look-up.
+    private var removals: UInt64 = 0
+    private var shown: ShownPosition
 
     public init(_ store: Store) {
         reader = StoreReader(store)
         partitionCount = store.partitionCounts[0]
+        let (globals, version) = reader.startedGlobals()
+        shown = ShownPosition(offsets: [], globals: globals, globalsVersion: version)
     }
 
     public func answer(
@@ -40,7 +45,8 @@ public final class StoreHolder: Holder {
             case .teams(let request): select(request, view)
             }
             if jsonBytes > Limits.answerBytesMax { return .answerTooLarge }
-            unsafe part(self.part, shown(query))
+            loadShown(query.partitions)
+            unsafe part(self.part, shown)
             return nil
         }
         if let refusal { refused(refusal) }
@@ -54,29 +60,29 @@ public final class StoreHolder: Holder {
         guard missing.isEmpty else { return .notHeld(missing) }
         if !needs.offsets.isEmpty {
             var index = 0
-            for partition in query.partitions.partitions {
-                guard index < needs.offsets.count, reader.applied(partition) >= needs.offsets[index] else {
-                    return .behind
-                }
+            var isBehind = false
+            query.partitions.forEach { partition in
+                if index >= needs.offsets.count || reader.applied(partition) < needs.offsets[index] { isBehind = true }
                 index += 1
             }
+            if isBehind { return .behind }
         }
         if let globals = needs.globals, !reader.appliedGlobals().reaches(globals) { return .behind }
         return nil
     }
 
-    private func shown(_ query: HolderQuery) -> ShownPosition {
-        let (globals, version) = reader.startedGlobals()
-        return ShownPosition(
-            offsets: query.partitions.partitions.map { reader.started($0) }, globals: globals, globalsVersion: version)
+    private func loadShown(_ partitions: PartitionSet) {
+        shown.offsets.removeAll(keepingCapacity: true)
+        partitions.forEach { shown.offsets.append(reader.started($0)) }
+        (shown.globals, shown.globalsVersion) = reader.startedGlobals()
     }
 
     // MARK: - My matches
 
     private func select(_ request: MatchesRequest, _ query: HolderQuery, _ view: borrowing StoreView) {
-        let most = request.eventIDs.count + request.teamIDs.count * query.eventsPerTeamMax
-        eventMarks.begin(slots: most)
-        stageMarks.begin(slots: most)
+        eventMarks.begin()
+        stageMarks.begin()
+        removals = view.removals
         for id in request.eventIDs {
             let partition = Partitioner.partition(of: id, partitions: partitionCount)
             guard query.partitions.contains(partition), let found = unsafe view.event(id, in: partition),
@@ -127,6 +133,10 @@ public final class StoreHolder: Holder {
             return unsafe record.hasParticipant(team) ? Candidate(record: record, slot: slot) : nil
         }
         guard let record = unsafe view.event(at: slot), unsafe record.hasParticipant(team) else { return nil }
+        // Deleted and made again since it was found: it stands at two slots, and is shown as it was found.
+        if view.removals != removals, unsafe part.events.contains(where: { unsafe equal($0.id, record.id) }) {
+            return nil
+        }
         return unsafe Candidate(record: record, slot: slot)
     }
 
@@ -154,6 +164,12 @@ public final class StoreHolder: Holder {
     private func addStage(_ slot: UInt32, _ view: borrowing StoreView) -> Int32 {
         if let position = stageMarks.find(slot) { return position }
         let stage = unsafe view.stage(at: slot)
+        // As an event, a stage can stand at two slots; it appears once in an answer.
+        if view.removals != removals,
+            let position = unsafe part.stages.firstIndex(where: { unsafe equal($0.id, stage.id) })
+        {
+            return Int32(position)
+        }
         let position = unsafe Int32(part.stages.count)
         stageMarks.insert(slot, position)
         unsafe jsonBytes += stage.json.count
@@ -192,6 +208,10 @@ private struct Candidate {
         if byName != 0 { return byName < 0 }
         return unsafe ByteView.compare(ByteView(record.id), ByteView(other.record.id)) < 0
     }
+}
+
+private func equal(_ view: ByteView, _ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+    unsafe ByteView.compare(view, ByteView(bytes)) == 0
 }
 
 extension ByteView {

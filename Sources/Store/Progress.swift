@@ -48,6 +48,7 @@ final class GlobalProgress: @unchecked Sendable {
     /// Writer only, before anything of the message becomes visible. The relaxed store is published by the release of
     /// the version, or of any record behind it, whichever a reader meets first.
     func start(_ offset: Offset, at index: Int) {
+        guard unsafe started[index].load(ordering: .relaxed) != offset.rawValue else { return }
         unsafe started[index].store(offset.rawValue, ordering: .relaxed)
         startedVersion.add(1, ordering: .releasing)
     }

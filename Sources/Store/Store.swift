@@ -31,6 +31,9 @@ public final class Store: @unchecked Sendable {
     let readyPartitions = AtomicPartitionSet()
     let globals: GlobalProgress
     let hasWriter = Atomic<Bool>(false)
+    /// How many keys were given up. A key that comes back gets another slot, so a reader that saw the number change
+    /// cannot tell by the slot whether it has met a key before.
+    private let removals = Atomic<UInt64>(0)
     /// The number of partitions of each topic, in the order of `ModelKind`.
     public let partitionCounts: [Int]
 
@@ -85,6 +88,13 @@ public final class Store: @unchecked Sendable {
             return unsafe equals(record.id, id)
         }
     }
+
+    /// Writer only, behind the unlinking. Release: a reader that finds the key's next slot finds the number raised; one
+    /// that began with the raised number cannot find the old slot.
+    func countRemoval() { removals.add(1, ordering: .releasing) }
+
+    @inline(__always)
+    var removalCount: UInt64 { removals.load(ordering: .acquiring) }
 
     private func freeAll() {
         for partition in 0..<partitionCounts[0] {

@@ -79,6 +79,10 @@ public struct StoreView: ~Copyable {
         return unsafe (slot, record)
     }
 
+    /// Rises whenever a key is given up. While it stands, one key is one slot.
+    @inline(__always)
+    public var removals: UInt64 { store.removalCount }
+
     @inline(__always)
     public func event(at slot: UInt32) -> EventRecord? { unsafe store.event(slot) }
 

@@ -31,9 +31,8 @@ extension StoreWriter {
         defer { release(.stage, stageSlot) }
         guard resolveParts(event, arena) else { return .refused(.full) }
         // Held until the record that names them stands in the lists, or is refused.
-        let held = parts.map(\.slot)
-        for slot in held { retain(.participant, slot) }
-        defer { for slot in held { release(.participant, slot) } }
+        for part in parts { retain(.participant, part.slot) }
+        defer { for part in parts { release(.participant, part.slot) } }
 
         fields.removeAll(keepingCapacity: true)
         Fragments.eventMiddle(event, arena, to: &fields)
@@ -74,6 +73,7 @@ extension StoreWriter {
         unsafe store.partitions[Int(partition.rawValue)].index
             .remove(id.hash, slot: slot, &eventCounts[Int(partition.rawValue)]) { unsafe retireTable($0, $1) }
         unsafe store.events.store(nil, at: slot)
+        store.countRemoval()
         let entry = unsafe TeamEntry(start: record.start.milliseconds, slot: slot)
         for part in unsafe 0..<record.partCount where unsafe isFirst(part, record) {
             unsafe removeEntry(entry, team: record.parts[part].slot)
@@ -138,7 +138,9 @@ extension StoreWriter {
     }
 
     /// Renders an event again from its own record: its participants are what changed. Returns whether it fitted.
+    /// `text` holds what was rendered, fitting or not, so that the caller can tell the work.
     func rerenderEvent(_ slot: UInt32) -> Bool {
+        text.removeAll(keepingCapacity: true)
         guard let old = unsafe store.event(slot), let id = unsafe ID(old.id.span) else { return true }
         parts.removeAll(keepingCapacity: true)
         for index in unsafe 0..<old.partCount {

@@ -7,6 +7,10 @@ struct Drop {
     var partition: PartitionID
     /// Readers that began before this epoch may still count on the partition.
     var epoch: UInt64
+    /// Where the walk through the partition's table goes on, and that table's capacity: after another was built, at
+    /// the start.
+    var next = 0
+    var capacity = 0
 }
 
 extension StoreWriter {
@@ -82,8 +86,9 @@ extension StoreWriter {
         // A reader that found the partition ready must find its events too: wait for it.
         guard store.domain.advance() > drop.epoch else { return true }
         let partition = drop.partition
+        let capacity = unsafe store.partitions[Int(partition.rawValue)].index.capacity
+        var start: Int? = drop.capacity == capacity ? drop.next : 0
         var slots: [UInt32] = []
-        var start: Int? = 0
         while let from = start, slots.count < budget {
             start = unsafe store.partitions[Int(partition.rawValue)].index.walk(from: from, words: budget) {
                 slots.append($0)
@@ -93,11 +98,17 @@ extension StoreWriter {
             guard let record = unsafe store.event(slot), let id = unsafe ID(record.id.span) else { continue }
             removeEvent(slot, id, partition)
         }
-        if start == nil {
-            unsafe store.partitions[Int(partition.rawValue)].started.store(0, ordering: .relaxed)
-            unsafe store.partitions[Int(partition.rawValue)].applied.store(0, ordering: .releasing)
-            drops.removeFirst()
+        guard let start else {
+            endDrop(partition)
+            return !drops.isEmpty
         }
-        return !drops.isEmpty
+        (drops[0].next, drops[0].capacity) = (start, capacity)
+        return true
+    }
+
+    private func endDrop(_ partition: PartitionID) {
+        unsafe store.partitions[Int(partition.rawValue)].started.store(0, ordering: .relaxed)
+        unsafe store.partitions[Int(partition.rawValue)].applied.store(0, ordering: .releasing)
+        drops.removeFirst()
     }
 }

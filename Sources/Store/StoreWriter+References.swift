@@ -109,6 +109,8 @@ extension StoreWriter {
             let old = unsafe store[shape.kind].record(slot)
         else {
             freeIfUnused(shape.kind, slot)
+            // The second had no place: what was made for the first goes again.
+            if let (kind, _) = first, shape.first != noSlot { freeIfUnused(kind, shape.first) }
             return .refused(.full)
         }
         let wasKnown = unsafe old.isKnown

@@ -34,7 +34,7 @@ extension StoreWriter {
     /// Models that wait to be rendered again.
     public var rerenderPending: Int { rerender.count }
 
-    /// Does at most `budget` renderings. Returns whether more wait. `refused` hears of an event that has become too
+    /// Does about `budget` renderings, one at least. Returns whether more wait. `refused` hears of an event that has become too
     /// large: its last good version stays.
     public func rerender(budget: Int, refused: () -> Void = {}) -> Bool {
         var left = budget
@@ -85,7 +85,8 @@ extension StoreWriter {
 
     private func endRound() {
         if let position = rerender.roundGlobals {
-            store.globals.apply(position)
+            // Where nothing waits, what was read since the round began caused no work and is applied too.
+            store.globals.apply(rerender.waiting.isEmpty ? readGlobals : position)
             rerender.roundGlobals = nil
         }
         rerender.round.removeAll()
@@ -112,8 +113,9 @@ extension StoreWriter {
                     rerender.cursor = entry
                     return false
                 }
-                budget -= 1
                 if !rerenderEvent(entry.slot) { refused() }
+                // An event of ordinary size counts one; large ones are as much work as several.
+                budget -= 1 + text.count >> 11
                 index += 1
             }
             chunk += 1

@@ -73,7 +73,7 @@ public final class StoreWriter {
     /// Bytes of records, lists and chunks in memory, retired ones included.
     public internal(set) var memoryBytes = 0
 
-    /// Traps where the store has a writer already.
+    /// Traps where the store has or had a writer: what it counted went with it.
     public init(_ store: Store, retiredBytesMax: Int = 256 << 20) {
         let wasTaken = store.hasWriter.exchange(true, ordering: .relaxed)
         precondition(!wasTaken, "a store has one writer")
@@ -87,7 +87,6 @@ public final class StoreWriter {
     deinit {
         reclaim()
         precondition(retired.count == 0, "the writer ended before its readers")
-        store.hasWriter.store(false, ordering: .relaxed)
     }
 
     // MARK: - Memory
@@ -163,6 +162,7 @@ public final class StoreWriter {
             unsafe !record.isKnown, let id = unsafe ID(record.id.span), store[kind].find(id) == slot
         else { return }
         unsafe store[kind].index.remove(id.hash, slot: slot, &entities[state].counts) { unsafe retireTable($0, $1) }
+        store.countRemoval()
         unsafe retire(UnsafeMutableRawPointer(mutating: record.base), record.bytes)
         retireSlot(.entitySlot(kind, slot))
     }

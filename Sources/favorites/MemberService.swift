@@ -8,7 +8,6 @@ import Cluster
 import Foundation
 import HTTP1
 import HTTPServer
-import Ingest
 import Kafka
 import Link
 import Logging
@@ -136,7 +135,7 @@ struct MemberService: Service {
             WriterSettings(
                 kafka: client, topics: ModelKind.allCases.map { node.kafka.topics[$0] },
                 retiredBytesMax: node.retiredBytesMax),
-            metrics: IngestMetrics(registry), logger: logger, changed: { parts.announce() })
+            registry: registry, logger: logger, changed: { parts.announce() })
         parts.set(writer: writer)
         let core = try await NodeCore.start(
             id: parts.id, settings: node, writer: writer, group: group, registry: registry)

@@ -58,9 +58,9 @@ final class Parts: Sendable {
 
     /// The node's readiness has changed. On the writer's thread.
     func announce() {
-        let (cluster, router, last) = state.withLock { ($0.cluster, $0.router, $0.last) }
+        let (cluster, router) = state.withLock { ($0.cluster, $0.router) }
         cluster?.announce()
-        if let last { router?.update(last) }
+        router?.localChanged()
     }
 
     func heartbeat(

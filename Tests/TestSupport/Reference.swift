@@ -46,19 +46,19 @@ public final class Reference {
         switch kind {
         case .event:
             let event = try fields.event()
-            // 14 participants of the greatest size and 4 KiB of the event's own stay within an event's limit.
-            if bytes > 4096 || event.participants.count > 14 {
+            // 7 participants of the greatest size, their names twice, and 4 KiB of the event stay within an event's limit.
+            if bytes > 4096 || event.participants.count > 7 {
                 try check(renderEvent(event).json, max: Limits.eventRecordBytesMax)
             }
             replaceEvent(event.id, event)
         case .participant:
             let participant = try fields.participant()
-            try check(teamJSON(participant), max: Limits.referenceRecordBytesMax)
+            try check(teamJSON(participant, joined: false), max: Limits.referenceRecordBytesMax)
             participants[participant.id] = participant
             rendered = [:]
         case .stage:
             let stage = try fields.stage()
-            try check(stageJSON(stage), max: Limits.referenceRecordBytesMax)
+            try check(stageJSON(stage, joined: false), max: Limits.referenceRecordBytesMax)
             stages[stage.id] = stage
         case .season:
             let season = try fields.season()

@@ -201,6 +201,6 @@ extension Reference {
             if left.name.bytes != right.name.bytes { return precedes(left.name.bytes, right.name.bytes) }
             return precedes(Array(left.id.utf8), Array(right.id.utf8))
         }
-        return teamsJSON(sport: request.sport, teams: sorted.map(teamJSON))
+        return teamsJSON(sport: request.sport, teams: sorted.map { teamJSON($0) })
     }
 }

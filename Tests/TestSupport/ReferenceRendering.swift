@@ -64,14 +64,14 @@ extension Reference {
         return writer.closed()
     }
 
-    func teamJSON(_ team: ReferenceParticipant) -> [UInt8] {
+    func teamJSON(_ team: ReferenceParticipant, joined: Bool = true) -> [UInt8] {
         var writer = ObjectWriter()
         writer.field("id", team.id)
         writer.field("name", team.name)
         writer.field("shortName", team.shortName)
         writer.field("abbreviation", team.abbreviation)
         writer.field("imageUrl", team.imageURL)
-        writer.field("region", raw: team.regionID.flatMap { regions[$0] }.map(regionJSON))
+        if joined { writer.field("region", raw: team.regionID.flatMap { regions[$0] }.map(regionJSON)) }
         return writer.closed()
     }
 
@@ -99,8 +99,8 @@ extension Reference {
     }
 
     /// With its category, region and season; `events` is what an answer adds.
-    func stageJSON(_ stage: ReferenceStage, events: [[UInt8]]? = nil) -> [UInt8] {
-        let category = stage.categoryID.flatMap { categories[$0] }
+    func stageJSON(_ stage: ReferenceStage, events: [[UInt8]]? = nil, joined: Bool = true) -> [UInt8] {
+        let category = joined ? stage.categoryID.flatMap { categories[$0] } : nil
         let region = category?.regionID.flatMap { regions[$0] }
         var writer = ObjectWriter()
         writer.field("id", stage.id)
@@ -108,7 +108,7 @@ extension Reference {
         writer.field("slug", stage.slug)
         writer.field("category", raw: category.map(categoryJSON))
         writer.field("region", raw: region.map(regionJSON))
-        writer.field("season", raw: stage.seasonID.flatMap { seasons[$0] }.map(seasonJSON))
+        writer.field("season", raw: joined ? stage.seasonID.flatMap { seasons[$0] }.map(seasonJSON) : nil)
         writer.field("events", raw: events.map(jsonList))
         return writer.closed()
     }

@@ -1,0 +1,74 @@
+import Foundation
+import Model
+import Render
+import TestSupport
+import Testing
+
+@Suite struct JSONTextTests {
+    @Test(arguments: [
+        ("plain é 東京 😀 /", "plain é 東京 😀 /"), ("", ""), ("a\"b", "a\\\"b"), ("\\", "\\\\"),
+        ("\u{8}\t\n\u{C}\r", "\\b\\t\\n\\f\\r"), ("\u{0}\u{1}\u{1F}\u{7F}", "\\u0000\\u0001\\u001f\u{7F}"),
+    ])
+    func escapes(text: String, expected: String) {
+        var bytes: [UInt8] = Array("x".utf8)
+        let isEscaped = bytes.append(escaping: Array(text.utf8)[...])
+        #expect(String(decoding: bytes, as: UTF8.self) == "x" + expected)
+        #expect(isEscaped == (text != expected))
+    }
+
+    @Test(arguments: 0..<20) func whatIsEscapedIsReadBack(round: Int) throws {
+        var random = SeededGenerator.forTest(environment: ProcessInfo.processInfo.environment)
+        random = SeededGenerator(seed: random.seed &+ UInt64(round))
+        let scalars = (0..<200).compactMap { _ in
+            Unicode.Scalar(UInt32.random(in: 0..<(Bool.random(using: &random) ? 0x60 : 0x3000), using: &random))
+        }
+        let text = Array(String(String.UnicodeScalarView(scalars)).utf8)
+        var bytes: [UInt8] = [0x22]
+        bytes.append(escaping: text[...])
+        bytes.append(0x22)
+        #expect(try JSON(bytes) == .text(text), "seed \(random.seed)")
+    }
+
+    @Test(arguments: [0, 7, -1, 10, 100, -100, Int64.max, Int64.min]) func decimals(number: Int64) {
+        var bytes: [UInt8] = [0x5B]
+        bytes.append(decimal: number)
+        #expect(String(decoding: bytes, as: UTF8.self) == "[\(number)")
+    }
+}
+
+@Suite struct FragmentsTests {
+    @Test func anEventsFragmentsInTheOrderOfTheContract() throws {
+        var arena = MessageArena()
+        let id = try #require(ID("e1"))
+        let period = arena.add("2H".utf8)
+        let event = EventMessage(
+            id: id, sport: .soccer, stageID: id, start: Timestamp(milliseconds: 1_755_352_800_500), status: .inProgress,
+            period: period, minute: -3)
+        arena.periodScores = [arena.add("1".utf8), arena.add("\"".utf8)]
+        let score = arena.add("".utf8)
+        let participants = [
+            EventParticipant(id: id), EventParticipant(id: id, score: score, periodScores: 0..<2),
+            EventParticipant(id: id, periodScores: 0..<0),
+        ]
+        var text: [UInt8] = []
+        Fragments.open(id, to: &text)
+        #expect(Fragments.name(arena.slice(period), to: &text) == false)
+        Fragments.eventMiddle(event, arena, to: &text)
+        for participant in participants { Fragments.participantTail(participant, arena, to: &text) }
+        #expect(
+            String(decoding: text, as: UTF8.self)
+                == #"{"id":"e1","name":"2H","status":"IN_PROGRESS","scheduledStart":"2025-08-16T14:00:00.500Z","#
+                + #""period":"2H","minute":-3,"participants":[},"score":"","periodScores":["1","\""]},"periodScores":[]}"#
+        )
+        #expect(Fragments.idOffset == 7 && Fragments.nameGap == 10)
+    }
+
+    /// The tag must be the same on every machine and in every version: golden values of XXH3, seed 0.
+    @Test func hashesAreFixed() {
+        func hash(_ text: String) -> ContentHash {
+            unsafe Array(text.utf8).withUnsafeBytes { unsafe ContentHash(of: $0) }
+        }
+        #expect(hash("") == ContentHash(low: 0x6001_c324_468d_497f, high: 0x99aa_06d3_0147_98d8))
+        #expect(hash("a") != hash("b"))
+    }
+}
