@@ -105,6 +105,11 @@ public final class WriterThread: Sendable {
             }
             started.resume(returning: store)
             loop(ingest, source)
+            // A debug look-up may be reading still; its guard lasts for microseconds.
+            while writer.retiredCount > 0 {
+                writer.reclaim()
+                Clocks.pause(milliseconds: 1)
+            }
         } catch {
             started.resume(throwing: error)
         }
