@@ -56,6 +56,9 @@ public struct TopicNames: Sendable, Equatable {
         cluster = settings.text("kafka.topics.cluster") ?? ""
     }
 
+    /// The topics of the models, in the order of `ModelKind.allCases`.
+    public var models: [String] { names }
+
     /// The topic of the model.
     public subscript(kind: ModelKind) -> String { names[Int(kind.rawValue)] }
 }
