@@ -11,10 +11,10 @@ test=(swift test --disable-xctest)
 # TidyTests read the sources: a sanitizer finds nothing in them that the plain run would not.
 core=(env FAVORITES_CORE_ONLY=1 "${test[@]}" --skip '^TidyTests\.')
 
-# A filter that matches nothing passes; that must not look like success.
+# One test after another: each has a whole cluster of processes. A filter that matches nothing passes; that must not look like success.
 integration_tests() {
     local log=.build/integration.log
-    FAVORITES_BIN="$PWD/.build/release/favorites" "${test[@]}" --skip-build --filter '^Integration\.' 2>&1 | tee "$log"
+    FAVORITES_BIN="$PWD/.build/release/favorites" "${test[@]}" --skip-build --no-parallel --filter '^Integration\.' 2>&1 | tee "$log"
     grep -qE 'Test run with [1-9]' "$log" || { echo "no integration test ran" >&2; return 1; }
 }
 
