@@ -27,7 +27,8 @@ enum Prerequisites {
 }
 
 final class Cluster {
-    static let partitions = 12
+    /// The embedded broker keeps 5 MiB a partition: enough for the longest live test.
+    static let partitions = 48
     /// The topics by `ModelKind.rawValue`.
     static let topics = ModelKind.allCases.map { "favorites-api-\($0.plural)" }
 
