@@ -16,7 +16,7 @@ public struct CommandError: Error, CustomStringConvertible, Sendable, Equatable 
             switch self {
             case .usage: "wrong flags, settings or paths"
             case .data: "an input file is broken, or is too much for the broker"
-            case .unavailable: "something outside is missing or refuses: a broker, a topic, a port, another process"
+            case .unavailable: "something outside is missing or refuses: a broker, a topic, a port"
             case .system: "the system refuses: a file cannot be read or written, a data.dir is in use"
             }
         }

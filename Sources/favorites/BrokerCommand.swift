@@ -13,8 +13,8 @@ struct BrokerCommand: AsyncParsableCommand {
         commandName: "broker",
         abstract: "Runs an in-memory Kafka broker on loopback, for development, the demo and tests.",
         discussion: """
-            It speaks the real Kafka protocol on a free port of 127.0.0.1 and makes all topics. It keeps 5 MiB of each
-            partition and drops the oldest beyond that, so take enough partitions; it says when they were too few.
+            It speaks the real Kafka protocol on a free port of 127.0.0.1 and makes all topics. It keeps 5 MiB of each \
+            partition and drops the oldest beyond that, so take enough partitions; it says when they were too few. \
             Standard output gets one line, the bootstrap address. Ctrl-C or SIGTERM ends it and all its data.
             """)
 

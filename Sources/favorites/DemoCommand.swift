@@ -12,12 +12,12 @@ struct DemoCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "demo", abstract: "Runs a whole cluster on this machine, with live updates.",
         discussion: """
-            Starts the embedded broker, nodes and a router as processes, publishes an offer (a generated one, or the
-            folder of --data) and plays a match day on it. Prints addresses, three curl lines that have an answer, and
-            how to end each process: end a node and see that the answers stay. Where the offer lies in the past the
+            Starts the embedded broker, nodes and a router as processes, publishes an offer (a generated one, or the \
+            folder of --data) and plays a match day on it. Prints addresses, three curl lines that have an answer, and \
+            how to end each process: end a node and see that the answers stay. Where the offer lies in the past the \
             cluster's clock stands still at its last days.
 
-            Each process writes a log into a folder of its own under the temporary folder, which is removed at the
+            Each process writes a log into a folder of its own under the temporary folder, which is removed at the \
             end. Ctrl-C ends everything; kill -9 too, but leaves the folder.
             """)
 
@@ -70,7 +70,7 @@ struct DemoCommand: ParsableCommand {
             explain(processes, shown, brokers: brokers, ports: (port, management))
             watch(&processes)
         } catch is DemoEnded {}
-        say("\nEnding \(processes.runningCount) processes …")
+        say("\nEnding everything …")
     }
 
     // MARK: - Starting

@@ -30,7 +30,7 @@ struct DemoOffer {
             ? nil : Timestamp(milliseconds: events[max(0, events.count - Self.eventsAhead)].start)
         let instant = (frozen ?? now).milliseconds
         let shown = events.filter { Self.shownStatus.contains($0.sample.status) && $0.start >= instant }
-        let chosen = (shown.first ?? last).sample
+        let chosen = (shown.first { $0.sample.sport == "soccer" } ?? shown.first ?? last).sample
         sport = chosen.sport
         event = chosen.id
         team = chosen.participants[0].id

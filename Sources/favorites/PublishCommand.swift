@@ -10,10 +10,11 @@ import Settings
 struct PublishCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "publish",
-        abstract: "Publishes a folder of {regions,categories,seasons,stages,participants,events}.ndjson[.gz].",
+        abstract: "Publishes an offer folder into the topics.",
         discussion: """
-            Each line is {"key": …, "value": …}; a null value deletes. All files are read once before anything is sent,
-            so a broken line stops it before anything is half-published. Fails if a message was not delivered, or if
+            The folder holds {regions,categories,seasons,stages,participants,events}.ndjson[.gz]; not all must be there. \
+            Each line is {"key": …, "value": …}; a null value deletes. All files are read once before anything is sent, \
+            so a broken line stops it before anything is half-published. Fails if a message was not delivered, or if \
             the broker has dropped some of them again.
             """)
 

@@ -11,10 +11,10 @@ import Synchronization
 struct SimulateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "simulate",
-        abstract: "Play a live match day into the topics.",
+        abstract: "Plays a live match day into the topics.",
         discussion: """
-            Kick-offs, scores, periods, full times, postponements, now and then a new fixture or a rename, on top of
-            an offer that was published before: the folder of --data, or else the one that `favorites generate` makes
+            Kick-offs, scores, periods, full times, postponements, now and then a new fixture or a rename, on top of \
+            an offer that was published before: the folder of --data, or else the one that `favorites generate` makes \
             of the same --events, --seed and --now. Ends on Ctrl-C, or after --count updates.
             """)
 

@@ -13,8 +13,8 @@ struct TopicsCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Makes the topics that do not exist yet, compacted; changes none that do.",
             discussion: """
-                A topic's partition count is fixed for its life: growing it would move keys to other partitions, where
-                neither readers nor compaction would find their older messages. To change it, make topics of other
+                A topic's partition count is fixed for its life: growing it would move keys to other partitions, where \
+                neither readers nor compaction would find their older messages. To change it, make topics of other \
                 names (--kafka-topics-…), publish everything into them, and start the cluster on those names.
                 """)
 
