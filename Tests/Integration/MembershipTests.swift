@@ -52,27 +52,20 @@ struct MembershipTests {
     }
 
     /// One process on one machine, as the original was deployed: everything is read in place.
-    @Test func serveAloneAgreesWithTheReference() throws {
-        let (binary, football) = try #require(Prerequisites.met)
-        var random = SeededGenerator.forTest()
-        let seed = random.next()
-        let reference = try footballReference(football)
-        let cluster = try Cluster(binary: binary)
-        try cluster.publish(football)
-        let server = try cluster.startServer(now: Self.instant, replicas: "max")
-        try compare(1000, server, reference, seed: seed, "serve alone")
-    }
+    @Test func serveAloneAgreesWithTheReference() throws { try compareServer(nodes: 0, replicas: "max") }
 
     /// `serve` as a member among nodes: its own partitions in place, the others over links.
-    @Test func serveAmongNodesAgreesWithTheReference() throws {
+    @Test func serveAmongNodesAgreesWithTheReference() throws { try compareServer(nodes: 2, replicas: "1") }
+
+    private func compareServer(nodes: Int, replicas: String) throws {
         let (binary, football) = try #require(Prerequisites.met)
         var random = SeededGenerator.forTest()
         let seed = random.next()
         let reference = try footballReference(football)
         let cluster = try Cluster(binary: binary)
         try cluster.publish(football)
-        try cluster.startNodes(2, replicas: 1)
-        let server = try cluster.startServer(now: Self.instant, replicas: "1")
-        try compare(500, server, reference, seed: seed, "serve among nodes")
+        try cluster.startNodes(nodes, replicas: 1)
+        let server = try cluster.startServer(now: Self.instant, replicas: replicas)
+        try compare(500, server, reference, seed: seed, "serve among \(nodes) nodes")
     }
 }
