@@ -11,18 +11,27 @@ import Testing
 
 /// What a test of processes needs on this machine; without it such tests are skipped, and say so.
 enum Prerequisites {
-    static let comment: Comment = """
-        needs a built `favorites` with its commands (FAVORITES_BIN or `swift build`) and the football fixtures \
-        (FAVORITES_FOOTBALL or ../shared/data/football)
-        """
+    static let comment: Comment = "needs a built `favorites` with its commands (FAVORITES_BIN or `swift build`)"
 
-    static let met: (binary: String, football: String)? = {
-        guard let binary = TestPaths.binary, let football = TestPaths.football, let folder = try? TemporaryFolder(),
+    /// The program, and an offer: the football fixtures where they are, else a generated one.
+    static let met: (binary: String, offer: String)? = {
+        guard let binary = TestPaths.binary, let folder = try? TemporaryFolder(),
             let help = try? ChildProcess.run(
                 "help", binary: binary, arguments: ["node", "--help"], folder: folder, seconds: 20),
             help.contains("--cluster-replicas")
         else { return nil }
-        return (binary, football)
+        if let football = TestPaths.football { return (binary, football) }
+        // Left behind for whoever wants to look at it; the next run makes it anew.
+        let offer = TestPaths.root + "/.build/integration-offer"
+        try? FileManager.default.removeItem(atPath: offer)
+        let generate = ["generate", "--events", "20000", "--out", offer]
+        do {
+            _ = try ChildProcess.run("generate", binary: binary, arguments: generate, folder: folder, seconds: 60)
+        } catch {
+            Issue.record("no offer to test with: \(error)")
+            return nil
+        }
+        return (binary, offer)
     }()
 }
 
