@@ -6,7 +6,8 @@ import FoundationEssentials
 
 /// The names of the topics.
 public struct TopicOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("YAML file with settings; flags and FAVORITES_… variables win over it.", valueName: "path"))
+    @Option(
+        help: ArgumentHelp("YAML file with settings; flags and FAVORITES_… variables win over it.", valueName: "path"))
     public var config: String?
 
     @Option(help: help("kafka.topics.events")) public var kafkaTopicsEvents: String?

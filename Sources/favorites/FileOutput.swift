@@ -32,7 +32,9 @@ struct FileOutput: Sendable {
 func writeFileAtomically(_ path: String, _ text: String) throws {
     let temporary = "\(path).\(getpid()).tmp"
     let descriptor = unsafe open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else { throw CommandError("cannot write \(path): \(systemError()); name another path", code: .system) }
+    guard descriptor >= 0 else {
+        throw CommandError("cannot write \(path): \(systemError()); name another path", code: .system)
+    }
     let isWritten = FileOutput(descriptor: descriptor).write(text)
     close(descriptor)
     guard isWritten, unsafe rename(temporary, path) == 0 else {
