@@ -53,7 +53,9 @@ struct DemoCommand: ParsableCommand {
                 code: .unavailable)
         }
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("favorites-demo-\(getpid())").path
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        guard unsafe mkdir(folder, 0o755) == 0 else {
+            throw CommandError("cannot make \(folder): \(systemError()); set TMPDIR to a folder", code: .system)
+        }
         defer { try? FileManager.default.removeItem(atPath: folder) }
         var processes = DemoProcesses(folder: folder)
         defer { processes.endAll() }
