@@ -166,7 +166,8 @@ public final class ClusterMember: Sendable {
     private func once(_ turn: ClusterTurn, _ incarnation: Incarnation) {
         let isDue = turn.read(timeoutMs: Self.turnMs)
         refusedTotal.store(turn.refusedTotal, ordering: .relaxed)
-        if turn.view.verdict(onRunning: settings.id, incarnation) != .free {
+        // Before its own first record is read the view still shows the life before this one.
+        if turn.hasReadItself(incarnation), turn.view.verdict(onRunning: settings.id, incarnation) != .free {
             logger.error("another process took over this member's id; stopping")
             isStopping.store(true, ordering: .relaxed)
             turn.keepsQuiet = true

@@ -47,5 +47,15 @@ public struct IngestMetrics: Sendable {
         batches[Int(kind.rawValue)].observe(nanoseconds: nanoseconds)
     }
 
+    /// Messages read since the start, whatever became of them.
+    public var messagesTotal: UInt64 {
+        var total: UInt64 = 0
+        for kind in updates.indices {
+            total += invalid[kind].value + refused[kind].value
+            for counter in updates[kind] { total += counter.value }
+        }
+        return total
+    }
+
     public func invalidTotal(_ kind: ModelKind) -> UInt64 { invalid[Int(kind.rawValue)].value }
 }

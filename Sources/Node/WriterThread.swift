@@ -119,6 +119,7 @@ public final class WriterThread: Sendable {
         var nextQuestion: UInt64 = 0
         var nextReport: UInt64 = 0
         var nextCounts = Clocks.monotonicNs() + Self.countsNs
+        var load = LoadWatch()
         while !isStopping.load(ordering: .relaxed) {
             let now = Clocks.monotonicNs()
             if let wish = wanted.withLock({ $0.take() }) { ingest.hold(wish) }
@@ -133,9 +134,13 @@ public final class WriterThread: Sendable {
             let before = ingest.progressMarks
             ingest.turn(nowNanoseconds: now, clock: Clocks.monotonicNs, timeoutMs: Self.pollMs)
             if ingest.writer.isOverRetiredLimit { Clocks.pause(milliseconds: 1) }
+            load.turned(messages: metrics.messagesTotal, beganNs: now)
             let isNews = ingest.progressMarks != before
             if isNews || now >= nextReport {
-                publish(makeReport(ingest, source), isNews: isNews)
+                let report = makeReport(ingest, source)
+                publish(report, isNews: isNews)
+                load.reported(
+                    report.phase, messages: metrics.messagesTotal, nowNs: Clocks.monotonicNs(), logger: logger)
                 nextReport = now + Self.pauseNs
             }
         }

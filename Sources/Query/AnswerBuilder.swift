@@ -29,6 +29,12 @@ public struct AnswerBuilder {
     /// After `finish`: the events of the page, in the order of the answer, and the runs of equal stage among them.
     private var page: [Int32] = []
     private var isChosen: [Bool] = []
+    // Memory of the sorting.
+    private var sorter = IndexSorter()
+    private var grouped: [Int32] = []
+    private var stageOrder: [Int32] = []
+    /// By stage: how many events of the page, then where the next one of them goes.
+    private var stagePlaces: [Int] = []
     private var hashWords: [UInt64] = []
     private var head: [UInt8] = []
     /// The events the request selects; the page is a part of them.
@@ -138,16 +144,16 @@ public struct AnswerBuilder {
         total = page.count
         // Out of `self`, since the comparison looks at it.
         var order: [Int32] = []
+        var sorter = IndexSorter()
         swap(&order, &page)
-        order.sort { isBefore($0, $1) }
+        swap(&sorter, &self.sorter)
+        sorter.sort(&order) { isBefore($0, $1) }
         let start = min(request.offset, total)
         order.removeLast(total - start - min(request.limit, total - start))
         order.removeFirst(start)
-        order.sort { left, right in
-            let (first, second) = unsafe (events[Int(left)].stage, events[Int(right)].stage)
-            return first != second ? stageIsBefore(first, second) : isBefore(left, right)
-        }
+        groupByStage(&order, &sorter)
         swap(&order, &page)
+        swap(&sorter, &self.sorter)
         head.append(ascii: "{\"sport\":\"")
         head.append(ascii: request.sport.name)
         head.append(ascii: "\",\"total\":")
@@ -164,6 +170,33 @@ public struct AnswerBuilder {
         bodyCount = head.count + 2
         var stage: Int32 = -1
         for event in page { unsafe measure(events[Int(event)], &stage) }
+    }
+
+    /// Brings the events together by stage, the stages in their order; inside a stage the events keep theirs.
+    private mutating func groupByStage(_ order: inout [Int32], _ sorter: inout IndexSorter) {
+        var stageOrder: [Int32] = []
+        swap(&stageOrder, &self.stageOrder)
+        stageOrder.removeAll(keepingCapacity: true)
+        stagePlaces.removeAll(keepingCapacity: true)
+        for _ in unsafe stages.indices { stagePlaces.append(0) }
+        for event in order {
+            let stage = unsafe events[Int(event)].stage
+            if stagePlaces[Int(stage)] == 0 { stageOrder.append(stage) }
+            stagePlaces[Int(stage)] += 1
+        }
+        sorter.sort(&stageOrder) { stageIsBefore($0, $1) }
+        // The number of a stage's events becomes the place of its first one.
+        var place = 0
+        for stage in stageOrder { (stagePlaces[Int(stage)], place) = (place, place + stagePlaces[Int(stage)]) }
+        grouped.removeAll(keepingCapacity: true)
+        grouped.append(contentsOf: order)
+        for event in order {
+            let stage = unsafe Int(events[Int(event)].stage)
+            grouped[stagePlaces[stage]] = event
+            stagePlaces[stage] += 1
+        }
+        swap(&order, &grouped)
+        swap(&stageOrder, &self.stageOrder)
     }
 
     /// Sets `page` to the union: requested events, and the best of each team, each once.
@@ -258,7 +291,7 @@ public struct AnswerBuilder {
 
     /// Writes the body; the buffer has exactly `bodyCount` bytes.
     public func write(to buffer: UnsafeMutableRawBufferPointer) {
-        var writer = unsafe Writer(buffer)
+        var writer = unsafe BodyWriter(buffer)
         unsafe head.withUnsafeBufferPointer { unsafe writer.write($0) }
         switch request {
         case .matches: unsafe writeStages(&writer)
@@ -272,7 +305,7 @@ public struct AnswerBuilder {
         unsafe precondition(writer.isFull, "the body is not as long as it was measured to be")
     }
 
-    private func writeStages(_ writer: inout Writer) {
+    private func writeStages(_ writer: inout BodyWriter) {
         var stage: Int32 = -1
         for position in page {
             let event = unsafe events[Int(position)]
@@ -287,35 +320,5 @@ public struct AnswerBuilder {
             unsafe writer.write(event.json)
         }
         if stage >= 0 { unsafe writer.write("]}") }
-    }
-}
-
-/// Fills a buffer from front to back. Running past its end is a programmer's error and traps.
-@unsafe
-private struct Writer {
-    private var next: UnsafeMutableRawPointer
-    private let end: UnsafeMutableRawPointer
-
-    init(_ buffer: UnsafeMutableRawBufferPointer) {
-        guard let base = buffer.baseAddress else { preconditionFailure("an answer without a buffer") }
-        unsafe next = base
-        unsafe end = base + buffer.count
-    }
-
-    var isFull: Bool { unsafe next == end }
-
-    mutating func write(_ bytes: UnsafeBufferPointer<UInt8>) {
-        guard let base = bytes.baseAddress else { return }
-        unsafe write(ByteView(start: base, count: bytes.count))
-    }
-
-    mutating func write(_ text: StaticString) {
-        unsafe write(ByteView(start: text.utf8Start, count: text.utf8CodeUnitCount))
-    }
-
-    mutating func write(_ view: ByteView) {
-        unsafe precondition(view.count <= end - next, "the body is longer than it was measured to be")
-        unsafe next.copyMemory(from: view.start, byteCount: view.count)
-        unsafe next += view.count
     }
 }

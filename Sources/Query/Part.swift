@@ -24,7 +24,15 @@ public struct ByteView: BitwiseCopyable {
     @inlinable
     public static func compare(_ left: ByteView, _ right: ByteView) -> Int {
         let shared = unsafe min(left.count, right.count)
-        for index in 0..<shared {
+        var index = 0
+        // Eight at a time: names of one league's matches often begin alike. Big-endian words order as their bytes do.
+        while index + 8 <= shared {
+            let first = unsafe UInt64(bigEndian: UnsafeRawPointer(left.start + index).loadUnaligned(as: UInt64.self))
+            let second = unsafe UInt64(bigEndian: UnsafeRawPointer(right.start + index).loadUnaligned(as: UInt64.self))
+            if first != second { return first < second ? -1 : 1 }
+            index += 8
+        }
+        for index in index..<shared {
             let difference = unsafe Int(left.start[index]) - Int(right.start[index])
             if difference != 0 { return difference }
         }

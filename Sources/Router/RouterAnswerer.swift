@@ -123,8 +123,10 @@ final class RouterAnswerer: Answerer, AnswerReceiver {
     func answered(_ gathered: borrowing GatheredParts, token: UInt64) {
         guard let entry = take(token) else { return }
         builder.begin(entry.request, eventsPerTeamMax: rules.eventsPerTeamMax)
+        // The rank decides between parts, so a single one needs none.
+        let isSingle = unsafe gathered.parts.count == 1
         for index in unsafe gathered.parts.indices {
-            let rank = unsafe gathered.shown[index].globals.offsets.reduce(0) { $0 + $1.rawValue }
+            let rank = unsafe isSingle ? 0 : gathered.shown[index].globals.offsets.reduce(0) { $0 + $1.rawValue }
             unsafe builder.add(gathered.parts[index], rank: rank)
         }
         builder.finish()

@@ -57,17 +57,50 @@ final class Cluster {
     }
 
     func startNodes(_ count: Int, replicas: Int) throws {
-        for _ in 0..<count {
-            let number = nodes.count
-            let management = try freePort()
-            let process = try ChildProcess(
-                "node-\(number)", binary: binary,
-                arguments: [
-                    "node", "--kafka-brokers", brokers, "--data-dir", folder.path + "/node-\(number)", "--link-port",
-                    "0",
-                    "--management-port", "\(management)", "--cluster-replicas", "\(replicas)",
-                ], folder: folder)
-            nodes.append((process, HTTPClient(port: management)))
+        for _ in 0..<count { nodes.append(try startNode(nodes.count, replicas: replicas)) }
+    }
+
+    /// Starts a node again that has ended, with the id and folder that it had, and waits until it is ready.
+    func restartNode(_ number: Int, replicas: Int) throws {
+        let node = try startNode(number, replicas: replicas)
+        nodes[number] = node
+        try waitUntilReady(node.process, node.management)
+    }
+
+    private func startNode(_ number: Int, replicas: Int) throws -> (process: ChildProcess, management: HTTPClient) {
+        let management = try freePort()
+        let process = try ChildProcess(
+            "node-\(number)", binary: binary,
+            arguments: [
+                "node", "--kafka-brokers", brokers, "--data-dir", folder.path + "/node-\(number)", "--link-port", "0",
+                "--management-port", "\(management)", "--cluster-replicas", "\(replicas)",
+            ], folder: folder)
+        return (process, HTTPClient(port: management))
+    }
+
+    /// Starts a node and router in one process, waits until it is ready, and returns a client of it.
+    func startServer(now: String, replicas: String) throws -> HTTPClient {
+        let http = try freePort()
+        let management = try freePort()
+        let process = try ChildProcess(
+            "serve", binary: binary,
+            arguments: [
+                "serve", "--kafka-brokers", brokers, "--data-dir", folder.path + "/serve", "--link-port", "0",
+                "--http-port", "\(http)", "--management-port", "\(management)", "--cluster-replicas", replicas,
+                "--clock-fixed", now,
+            ], folder: folder)
+        let client = HTTPClient(port: management)
+        routers.append((process, client))
+        try waitUntilReady(process, client)
+        return HTTPClient(port: http)
+    }
+
+    private func waitUntilReady(_ process: ChildProcess, _ management: HTTPClient) throws {
+        try wait(seconds: 60, for: "\(process.name) to be ready:\n\(process.output.suffix(2000))") {
+            guard process.isRunning else {
+                throw WaitFailure(description: "\(process.name) ended:\n\(process.output.suffix(2000))")
+            }
+            return (try? management.request("GET", "/health/ready").status) == 200
         }
     }
 
@@ -84,10 +117,7 @@ final class Cluster {
             ], folder: folder)
         let client = HTTPClient(port: management)
         routers.append((process, client))
-        try wait(seconds: 60, for: "\(process.name) to be ready:\n\(process.output.suffix(2000))") {
-            guard process.isRunning else { throw WaitFailure(description: "the router ended:\n\(process.output)") }
-            return (try? client.request("GET", "/health/ready").status) == 200
-        }
+        try waitUntilReady(process, client)
         return HTTPClient(port: http)
     }
 

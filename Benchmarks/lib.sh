@@ -1,0 +1,121 @@
+# Sourced by the benchmarks: a folder of their own, processes that end with the script, and a served offer.
+#
+# Everything listens on loopback at free ports. Only processes that were started here are ended, by their ids.
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+root=$PWD
+favorites=${FAVORITES_BIN:-$root/.build/release/favorites}
+work=$(mktemp -d)
+started=()
+# The instant around which the generated offer is played, and at which `serve` stands still.
+now=2026-03-14T15:00:00Z
+
+end_all() {
+    local status=$?
+    for id in "${started[@]}"; do kill "$id" 2>/dev/null || true; done
+    for id in "${started[@]}"; do wait "$id" 2>/dev/null || true; done
+    rm -rf "$work"
+    exit "$status"
+}
+trap end_all EXIT
+trap 'exit 130' INT TERM
+
+fail() {
+    echo "$(basename "$0"): $*" >&2
+    exit 1
+}
+
+[ -x "$favorites" ] || fail "no $favorites; run \`make release\` first, or set FAVORITES_BIN"
+
+# Two processors: the first for the server, the second for whoever asks it.
+mapfile -t processors < <(
+    taskset -pc $$ | sed 's/.*: //' | tr ',' '\n' |
+        awk -F- '{ for (n = $1; n <= (NF > 1 ? $2 : $1); n++) print n }')
+
+# background NAME COMMAND…: its output goes to $work/NAME.log; `$!` is its id.
+background() {
+    local name=$1
+    shift
+    "$@" >"$work/$name.log" 2>&1 &
+    started+=($!)
+}
+
+# wait_for SECONDS WHAT COMMAND…: until the command succeeds.
+wait_for() {
+    local deadline=$((SECONDS + $1)) what=$2
+    shift 2
+    until "$@" >/dev/null 2>&1; do
+        [ $SECONDS -lt $deadline ] || fail "$what is not ready in time; logs: $(tail -n 3 "$work"/*.log 2>/dev/null)"
+        sleep 0.1
+    done
+}
+
+free_port() {
+    local port
+    for _ in {1..100}; do
+        port=$((20000 + RANDOM % 12000))
+        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo $port && return; }
+    done
+    fail "no free port"
+}
+
+# start_broker PARTITIONS: sets `brokers`.
+start_broker() {
+    background broker "$favorites" broker --partitions "$1" --bootstrap-file "$work/bootstrap"
+    wait_for 20 "the broker" test -s "$work/bootstrap"
+    brokers=$(<"$work/bootstrap")
+}
+
+# publish_offer EVENTS: generates an offer into $work/offer and publishes it. `publish` fails where the broker did not
+# keep all of it.
+publish_offer() {
+    "$favorites" generate --events "$1" --seed 1 --now $now --plain --out "$work/offer" >"$work/generate.log"
+    "$favorites" publish "$work/offer" --kafka-brokers "$brokers" >"$work/publish.log" 2>&1 ||
+        fail "publishing failed: $(tail -n 3 "$work/publish.log")"
+}
+
+# The broker drops what is over its limit and says so. A benchmark of half the messages is none.
+check_nothing_trimmed() {
+    ! grep -i 'dropped\|trimmed\|log start' "$work/broker.log" || fail "the broker did not keep all messages"
+}
+
+# start_serve COMMAND…: runs `favorites serve` behind the given words (taskset, env), holding everything, one loop.
+# Sets `serve_id`, `management`, `base`.
+start_serve() {
+    local http
+    http=$(free_port)
+    management=$(free_port)
+    background serve "$@" "$favorites" serve --kafka-brokers "$brokers" --data-dir "$work/serve" --loops 1 \
+        --cluster-replicas max --clock-fixed $now --http-port "$http" --management-port "$management" \
+        --link-port 0 --node-id serve-1
+    serve_id=$!
+    base=http://127.0.0.1:$http
+    wait_for 60 "favorites serve" curl -sf "http://127.0.0.1:$management/health/ready"
+}
+
+# event_ids COUNT: ids of soccer events, spread over the offer, with commas between.
+event_ids() {
+    grep '"sport":"soccer"' "$work/offer/events.ndjson" | grep -o '^{"key":"[^"]*"' | cut -d '"' -f 4 |
+        awk -v wanted="$1" '
+            { ids[NR] = $0 }
+            END { for (n = 0; n < wanted; n++) printf "%s%s", n ? "," : "", ids[int(n * NR / wanted) + 1] }'
+}
+
+# team_ids COUNT: ids of soccer teams that have a match ahead, with commas between.
+team_ids() {
+    grep '"sport":"soccer"' "$work/offer/events.ndjson" | grep NOT_STARTED |
+        grep -o '"participants":\[{"id":"[^"]*"' | cut -d '"' -f 6 | sort -u |
+        awk -v wanted="$1" '
+            { ids[NR] = $0 }
+            END { for (n = 0; n < wanted; n++) printf "%s%s", n ? "," : "", ids[int(n * NR / wanted) + 1] }'
+}
+
+# Reads numbers, one a line; prints median, least, most.
+spread() {
+    sort -g | awk '
+        { value[NR] = $1 }
+        END {
+            median = NR % 2 ? value[(NR + 1) / 2] : (value[NR / 2] + value[NR / 2 + 1]) / 2
+            print median, value[1], value[NR]
+        }'
+}
