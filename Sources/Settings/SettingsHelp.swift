@@ -17,11 +17,11 @@ public enum SettingsHelp {
         return lines.joined(separator: "\n")
     }
 
-    /// Lines of at most 80 columns, indented under their flag; ArgumentParser would wrap them to the margin.
+    /// Lines of at most 79 columns, indented under their flag; ArgumentParser would wrap them to the margin.
     private static func wrapped(_ text: String) -> [String] {
         var lines: [String] = []
         for word in text.split(separator: " ") {
-            if let line = lines.last, line.count + 1 + word.count <= 80 {
+            if let line = lines.last, line.count + 1 + word.count <= 79 {
                 lines[lines.count - 1] = line + " " + word
             } else {
                 lines.append("        " + word)

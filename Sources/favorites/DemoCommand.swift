@@ -53,7 +53,9 @@ struct DemoCommand: ParsableCommand {
                 code: .unavailable)
         }
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("favorites-demo-\(getpid())").path
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        guard unsafe mkdir(folder, 0o755) == 0 else {
+            throw CommandError("cannot make \(folder): \(systemError()); set TMPDIR to a folder", code: .system)
+        }
         defer { try? FileManager.default.removeItem(atPath: folder) }
         var processes = DemoProcesses(folder: folder)
         defer { processes.endAll() }
@@ -101,11 +103,14 @@ struct DemoCommand: ParsableCommand {
     ) throws {
         say("Starting \(nodes == 1 ? "a node" : "\(nodes) nodes") and a router …")
         let kafka = ["--kafka-brokers", brokers, "--cluster-replicas", "\(min(2, nodes))"]
+        var members: [Int] = [ports.management]
         for number in 1...nodes {
+            guard let management = Loopback.free(0) else { throw CommandError("no port is free", code: .system) }
+            members.append(management)
             try processes.start(
                 "node-\(number)",
                 ["node", "--data-dir", "\(processes.folder)/node-\(number)", "--node-id", "node-\(number)"]
-                    + ["--link-port", "0", "--management-port", "0"] + kafka)
+                    + ["--link-port", "0", "--management-port", "\(management)"] + kafka)
         }
         try processes.start(
             "router",
@@ -113,7 +118,8 @@ struct DemoCommand: ParsableCommand {
                 + ["--http-port", "\(ports.http)", "--management-port", "\(ports.management)"] + kafka
                 + (shown.frozen.map { ["--clock-fixed", "\($0)"] } ?? []))
         say("Waiting until everything is loaded …")
-        try processes.wait(seconds: 120, for: "router") { Loopback.isReady(ports.management) }
+        // The router is ready when each partition has one holder; whoever then ends a node wants the second one too.
+        try processes.wait(seconds: 120, for: "router") { members.allSatisfy(Loopback.isReady) }
     }
 
     private func play(_ processes: inout DemoProcesses, _ offer: OfferFolder, brokers: String, now: Timestamp) throws {

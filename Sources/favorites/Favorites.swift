@@ -24,6 +24,7 @@ struct Favorites: AsyncParsableCommand {
         ])
 
     static func main() async {
+        letSignalsThrough()
         if unsafe getenv("FAVORITES_ENDS_WITH_INPUT") != nil { stopWithInput() }
         do {
             var command = try parseAsRoot()
@@ -43,6 +44,15 @@ struct Favorites: AsyncParsableCommand {
             writeError(message(for: error) + (code == .validationFailure ? " (--help lists what there is)" : ""))
             Glibc.exit(code.rawValue)
         }
+    }
+
+    /// A parent may have blocked them, and a blocked Ctrl-C would never be seen.
+    private static func letSignalsThrough() {
+        var signals = sigset_t()
+        unsafe sigemptyset(&signals)
+        unsafe sigaddset(&signals, SIGINT)
+        unsafe sigaddset(&signals, SIGTERM)
+        unsafe pthread_sigmask(SIG_UNBLOCK, &signals, nil)
     }
 
     /// Stops this process when its standard input ends. The demo holds the other end of its children's input, so they
