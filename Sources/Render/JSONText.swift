@@ -48,6 +48,11 @@ extension [UInt8] {
             digits /= 10
         } while digits > 0
         if value < 0 { append(0x2D) }
-        self[start...].reverse()
+        // Not through a slice, which would be a copy.
+        var (left, right) = (start, count - 1)
+        while left < right {
+            swapAt(left, right)
+            (left, right) = (left + 1, right - 1)
+        }
     }
 }
