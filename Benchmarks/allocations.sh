@@ -19,7 +19,7 @@ publish_offer 20000
 start_serve env LD_PRELOAD="$work/count_mallocs.so" COUNT_MALLOCS="$work/counts"
 
 # The first event loop group is the one that serves.
-loop=$(grep -lx 'NIO-ELT-0-#0' /proc/"$serve_id"/task/*/comm | head -n 1 | cut -d / -f 5)
+loop=$(grep -lx 'NIO-ELT-1-#1' /proc/"$serve_id"/task/*/comm | head -n 1 | cut -d / -f 5)
 [ -n "$loop" ] || fail "no event loop among the threads of favorites serve"
 
 calls() {

@@ -71,6 +71,10 @@ public struct ID: Sendable, BitwiseCopyable {
         return UInt8(truncatingIfNeeded: words[index >> 3] >> UInt64(8 * (7 - index & 7)))
     }
 
+    /// The eight bytes from `8 * index` on, the first one highest; bytes that are not there are zero.
+    @inlinable
+    public func word(_ index: Int) -> UInt64 { words[index] }
+
     @inlinable
     public func append(to bytes: inout [UInt8]) {
         for index in 0..<count { bytes.append(self[index]) }

@@ -4,7 +4,7 @@
 import Logging
 
 struct LoadWatch {
-    private var phase = NodeReport.Phase.waitingForTopics
+    private var phase = NodeReport.Phase.loadingGlobals
     /// Messages applied before the phase began, and when the first one of it came.
     private var messagesBefore: UInt64 = 0
     private var firstNs: UInt64?

@@ -6,7 +6,11 @@ public import Model
 public enum Partitioner {
     /// The partition of a key among `partitions`, which is at least 1.
     public static func partition(of id: ID, partitions: Int) -> PartitionID {
-        partition(hash: murmur2(count: id.count) { id[$0] }, partitions: partitions)
+        let hash = murmur2(count: id.count) { index in
+            // Four bytes, the first one lowest; bytes that are not there are zero.
+            UInt32(truncatingIfNeeded: id.word(index >> 3) >> UInt64(32 - (index & 4) * 8)).byteSwapped
+        }
+        return partition(hash: hash, partitions: partitions)
     }
 
     /// The partition of a key among `partitions`, which is at least 1.
@@ -16,7 +20,11 @@ public enum Partitioner {
 
     /// Kafka's `Utils.murmur2`.
     public static func murmur2(_ bytes: Span<UInt8>) -> Int32 {
-        murmur2(count: bytes.count) { bytes[$0] }
+        murmur2(count: bytes.count) { index in
+            var word: UInt32 = 0
+            for place in index..<min(index + 4, bytes.count) { word |= UInt32(bytes[place]) << UInt32(8 * (place - index)) }
+            return word
+        }
     }
 
     private static func partition(hash: Int32, partitions: Int) -> PartitionID {
@@ -24,22 +32,21 @@ public enum Partitioner {
         return PartitionID(Int(hash & 0x7fff_ffff) % partitions)
     }
 
+    /// `word` gives the four bytes from an index on, the first one lowest, with zeros behind the end.
     @inline(__always)
-    private static func murmur2(count: Int, byte: (Int) -> UInt8) -> Int32 {
+    private static func murmur2(count: Int, word: (Int) -> UInt32) -> Int32 {
         let multiplier: UInt32 = 0x5bd1_e995
         var hash = 0x9747_b28c ^ UInt32(truncatingIfNeeded: count)
         var index = 0
         while index + 4 <= count {
-            var word = UInt32(byte(index)) | UInt32(byte(index + 1)) << 8
-            word |= UInt32(byte(index + 2)) << 16 | UInt32(byte(index + 3)) << 24
-            word &*= multiplier
-            word ^= word >> 24
-            word &*= multiplier
-            hash = (hash &* multiplier) ^ word
+            var mixed = word(index) &* multiplier
+            mixed ^= mixed >> 24
+            mixed &*= multiplier
+            hash = (hash &* multiplier) ^ mixed
             index += 4
         }
         if index < count {
-            for tail in index..<count { hash ^= UInt32(byte(tail)) << UInt32(8 * (tail - index)) }
+            hash ^= word(index)
             hash &*= multiplier
         }
         hash ^= hash >> 13

@@ -1,6 +1,6 @@
 // Path and query → a request that keeps the contract (sections 2 to 4), or the problem to answer.
 //
-// One parser for each event loop; it keeps the memory for percent-decoding. The work is bounded by the request line's
+// One parser for each event loop; it keeps the memory that reading takes. The work is bounded by the request line's
 // limit (16 KiB): at most 8,192 ids are read before they are found too many. A request costs one allocation for each
 // list of ids, made at its full size.
 //
@@ -14,6 +14,10 @@ public import Model
 public struct RequestParser: Sendable {
     private let rules: SelectionRules
     private var decoded: [UInt8] = []
+    private var found = Parameters()
+    /// Places in a list of ids that was found.
+    private var order: [Int32] = []
+    private var sorter = IndexSorter()
 
     public init(rules: SelectionRules) { self.rules = rules }
 
@@ -28,20 +32,20 @@ public struct RequestParser: Sendable {
         for index in 0..<name.count where name[index] == 0x2F { throw .unknownPath(path) }
         guard let sport = Sport(name) else { throw .unknownSport(name) }
 
-        let parameters = try read(query, isMatches: isMatches)
-        let teamIDs = try checked(parameters.teamIDs, "teamIds", max: rules.teamsPerRequestMax)
+        try read(query, isMatches: isMatches)
+        let teamIDs = try checked(found.teamIDs, "teamIds", max: rules.teamsPerRequestMax)
         guard isMatches else {
             guard !teamIDs.isEmpty else { throw .badRequest("teamIds is missing; it takes one id or more.") }
             return .teams(TeamsRequest(sport: sport, teamIDs: teamIDs))
         }
-        let eventIDs = try checked(parameters.eventIDs, "eventIds", max: rules.eventsPerRequestMax)
+        let eventIDs = try checked(found.eventIDs, "eventIds", max: rules.eventsPerRequestMax)
         guard !eventIDs.isEmpty || !teamIDs.isEmpty else {
             throw .badRequest("eventIds and teamIds are missing; at least one of them is needed.")
         }
         return .matches(
             MatchesRequest(
-                sport: sport, eventIDs: eventIDs, teamIDs: teamIDs, limit: parameters.limit ?? rules.limitMax,
-                offset: parameters.offset ?? 0))
+                sport: sport, eventIDs: eventIDs, teamIDs: teamIDs, limit: found.limit ?? rules.limitMax,
+                offset: found.offset ?? 0))
     }
 
     /// The parameters as found, ids in the order and with the repeats of the query.
@@ -50,10 +54,22 @@ public struct RequestParser: Sendable {
         var teamIDs: [ID] = []
         var limit: Int?
         var offset: Int?
+
+        /// Forgets them; the lists keep their memory.
+        mutating func removeAll() {
+            eventIDs.removeAll(keepingCapacity: true)
+            teamIDs.removeAll(keepingCapacity: true)
+            (limit, offset) = (nil, nil)
+        }
     }
 
-    private mutating func read(_ query: Span<UInt8>, isMatches: Bool) throws(Problem) -> Parameters {
+    /// Sets `found`.
+    private mutating func read(_ query: Span<UInt8>, isMatches: Bool) throws(Problem) {
+        // Out of `self`, since reading a value uses the memory for percent-decoding.
         var parameters = Parameters()
+        swap(&parameters, &found)
+        defer { swap(&parameters, &found) }
+        parameters.removeAll()
         var start = 0
         while start < query.count {
             let end = query.firstIndex(of: 0x26, from: start) ?? query.count
@@ -65,7 +81,6 @@ public struct RequestParser: Sendable {
             // An ampersand at the end stands before one more, empty parameter.
             if start == query.count { throw .unknownParameter(Span(), isMatches: isMatches) }
         }
-        return parameters
     }
 
     private mutating func take(
@@ -104,12 +119,23 @@ public struct RequestParser: Sendable {
     }
 
     /// Sorted, each id once.
-    private func checked(_ ids: [ID], _ name: StaticString, max: Int) throws(Problem) -> [ID] {
-        var ids = ids
-        ids.sortAndRemoveRepeats()
-        guard ids.count <= max else {
-            throw .badRequest("\(name) holds \(ids.count) different ids; at most \(max) are allowed.")
+    private mutating func checked(_ found: [ID], _ name: StaticString, max: Int) throws(Problem) -> [ID] {
+        order.removeAll(keepingCapacity: true)
+        for index in found.indices { order.append(Int32(index)) }
+        sorter.sort(&order) { found[Int($0)] < found[Int($1)] }
+        var count = 0
+        for place in order.indices {
+            let index = order[place]
+            if count > 0, found[Int(index)] == found[Int(order[count - 1])] { continue }
+            order[count] = index
+            count += 1
         }
+        guard count <= max else {
+            throw .badRequest("\(name) holds \(count) different ids; at most \(max) are allowed.")
+        }
+        var ids: [ID] = []
+        ids.reserveCapacity(count)
+        for place in 0..<count { ids.append(found[Int(order[place])]) }
         return ids
     }
 }
@@ -212,19 +238,6 @@ extension Problem {
         .badRequest(
             "The parameter \(quoted(name)) is unknown. Parameters are "
                 + (isMatches ? "eventIds, teamIds, limit and offset" : "teamIds") + "; case counts.")
-    }
-}
-
-extension [ID] {
-    fileprivate mutating func sortAndRemoveRepeats() {
-        guard count > 1 else { return }
-        sort()
-        var kept = 1
-        for index in 1..<count where self[index] != self[kept - 1] {
-            self[kept] = self[index]
-            kept += 1
-        }
-        removeSubrange(kept...)
     }
 }
 

@@ -91,8 +91,7 @@ final class RouterAnswerer: Answerer, AnswerReceiver {
         let query = HolderQuery(
             request: request, partitions: PartitionSet(), now: now(), eventsPerTeamMax: rules.eventsPerTeamMax,
             matchesRemainMs: rules.matchesRemainMs)
-        var kept: [UInt8] = []
-        if head.isConditional { for index in 0..<head.count { kept.append(bytes[index]) } }
+        let kept = head.isConditional ? unsafe bytes.extracting(first: head.count).withUnsafeBufferPointer(Array.init) : []
         let entry = Waiting(request: request, reply: reply, head: head, bytes: kept)
         let token: Int
         if let slot = free.popLast() {

@@ -97,10 +97,16 @@ public struct EventRecord {
     }
 }
 
-/// Whether the bytes at `start` are those of `id`.
+/// Whether the bytes are those of `id`.
 @inline(__always)
 func equals(_ bytes: UnsafeBufferPointer<UInt8>, _ id: ID) -> Bool {
     guard bytes.count == id.count else { return false }
-    for index in 0..<id.count where unsafe bytes[index] != id[index] { return false }
+    let bytes = UnsafeRawBufferPointer(bytes)
+    let wholeWords = id.count >> 3
+    for index in 0..<wholeWords {
+        let word = unsafe bytes.loadUnaligned(fromByteOffset: index << 3, as: UInt64.self)
+        if UInt64(bigEndian: word) != id.word(index) { return false }
+    }
+    for index in wholeWords << 3..<id.count where unsafe bytes[index] != id[index] { return false }
     return true
 }
