@@ -36,7 +36,8 @@ struct LiveTests {
             reference: reference, sport: "soccer", now: now, freshnessMs: Self.freshnessMs, hotMax: 3000, seed: seed)
         let asked = try askWhileUpdating(cluster, router, checker, seed: seed)
         #expect(
-            asked >= Self.requestsMin && checker.comparedWhole > 100, "\(asked) requests, \(checker.comparedWhole) compared whole")
+            asked >= Self.requestsMin && checker.comparedWhole > 100,
+            "\(asked) requests, \(checker.comparedWhole) compared whole")
 
         try cluster.waitUntilApplied()
         var requests = RequestGenerator(seed: seed, reference: reference)

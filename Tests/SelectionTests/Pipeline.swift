@@ -47,7 +47,9 @@ final class Pipeline {
         }
         do throws(InvalidMessage) {
             let message = try decoder.decode(kind, key: key.span, value: value.span, into: &arena)
-            if case .refused = writer.apply(message, arena, partition: partition, offset: Offset(offset)) { return reason != nil }
+            if case .refused = writer.apply(message, arena, partition: partition, offset: Offset(offset)) {
+                return reason != nil
+            }
             return reason == nil
         } catch {
             return reason != nil
