@@ -30,7 +30,7 @@ docs: ## Makes docs/CONFIGURATION.md from the table of settings
 	FAVORITES_TEST_UPDATE_DOCS=1 swift test --disable-xctest --filter SettingsTests.DocumentTests
 
 fuzz: deps ## Each fuzz target for FUZZ_SECONDS (60)
-	@for target in $$(Fuzz/run.sh list); do Fuzz/run.sh $$target $(FUZZ_SECONDS) || exit 1; done
+	@targets=$$(Fuzz/run.sh list) && for target in $$targets; do Fuzz/run.sh $$target $(FUZZ_SECONDS) || exit 1; done
 
 bench: release ## Compares with nginx on this machine
 	@scripts/deps.sh bench
