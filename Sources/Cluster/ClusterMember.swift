@@ -174,7 +174,7 @@ public final class ClusterMember: Sendable {
             return owner.displaced()
         }
         let announces = self.announces.exchange(false, ordering: .relaxed)
-        if isDue || turn.hasChanged || announces { owner.changed(turn.state()) }
+        if turn.isComplete, isDue || turn.hasChanged || announces { owner.changed(turn.state()) }
         if isDue || announces { turn.write(owner.heartbeat(incarnation, turn.view)) }
     }
 }

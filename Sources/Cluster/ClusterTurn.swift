@@ -22,6 +22,8 @@ final class ClusterTurn {
     /// Nothing more is written: another process goes by this id.
     var keepsQuiet = false
     private var isRead = false
+    /// False from a lost position until the topic was read to its end again.
+    private(set) var isComplete = true
     private var refusedLog = RateLimitedLog()
     private var failureLog = RateLimitedLog()
     private var reachedEnd: Offset?
@@ -136,12 +138,18 @@ final class ClusterTurn {
 
     private func handle(_ event: KafkaEvent) {
         switch event {
-        case .endReached(_, _, let position): reachedEnd = position
+        case .endReached(_, _, let position):
+            reachedEnd = position
+            if !isComplete { hasChanged = true }
+            isComplete = true
         case .positionLost:
             // The topic was made anew: what was read of the old one is worth nothing.
+            // Until the new one is read to its end nothing is told: half a view would look like a cluster of few.
             view = MembershipView(timeouts: settings.timeouts)
             placedGeneration = .none
-            hasChanged = true
+            isRead = false
+            reachedEnd = nil
+            isComplete = false
         case .failure(_, _, let reason):
             if failureLog.shouldLog(nowNanoseconds: Clocks.monotonicNs()) != nil {
                 logger.warning("control topic: \(reason)")

@@ -86,7 +86,7 @@ enum FixedAnswers {
         fields: [
             ("Allow", Problem.methodsAllowed),
             ("Access-Control-Allow-Methods", Problem.methodsAllowed),
-            ("Access-Control-Allow-Headers", "If-None-Match"),
+            ("Access-Control-Allow-Headers", "*"),
             ("Access-Control-Max-Age", "86400"),
         ])
 

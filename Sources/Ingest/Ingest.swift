@@ -86,10 +86,17 @@ public final class Ingest {
             writer.publishGlobals()
             globalsMoved = false
         }
+        if globalsReached, writer.rerenderPending == 0 {
+            writer.setGlobalsReady()
+            globalsReached = false
+            progressMarks += 1
+        }
     }
 
-    /// Rises with every step of a partition's life, so that the owner tells others at once.
+    /// Rises with every step of a partition's life, so that the owner looks at once.
     public private(set) var progressMarks = 0
+    /// The global topics were read to their targets; readers may begin when all that they changed is rendered.
+    private var globalsReached = false
 
     // MARK: - A batch
 
@@ -172,7 +179,10 @@ public final class Ingest {
             }
         case .positionLost(let partition):
             metrics.positionsLost.add()
-            fail("the position in \(partition.kind.plural) partition \(partition.partition) is no longer in the log")
+            fail(
+                "the position in \(partition.kind.plural) partition \(partition.partition) is no longer in the log; "
+                    + (partition.kind == .event ? "it is read anew" : "restart this node if keys were deleted meanwhile"))
+            perform(life.lost(partition))
         case .failure(let partition, let reason):
             metrics.sourceFailures.add()
             fail(partition.map { "\($0.kind.plural) partition \($0.partition): \(reason)" } ?? reason)
@@ -207,7 +217,7 @@ public final class Ingest {
                 source.start(partition, at: offset)
             case .stop(let partition): source.stop(partition)
             case .markReady(let partition): writer.setReady(partition)
-            case .markGlobalsReady: writer.setGlobalsReady()
+            case .markGlobalsReady: globalsReached = true
             case .drop(let partition): writer.beginDrop(partition)
             }
         }

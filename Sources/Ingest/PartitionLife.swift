@@ -20,7 +20,7 @@ public struct PartitionLife: Sendable {
         case loading(target: Offset)
         /// Read past its target. To `dropping`.
         case ready
-        /// Given up; the store gives its memory back. To `idle`, or to `waiting` where it is wanted again meanwhile.
+        /// Given up, or its position was lost; the store gives its memory back. To `idle`, or to `waiting` where it is wanted again meanwhile.
         case dropping(wantedAgain: Bool)
     }
 
@@ -115,6 +115,23 @@ public struct PartitionLife: Sendable {
         guard partition.kind != .event else { return [.markReady(partition.partition)] }
         globalsToReach -= 1
         return areGlobalsReady ? [.markGlobalsReady] : []
+    }
+
+    /// The position was no longer in the log: what was deleted meanwhile may never be told. A partition of the events
+    /// topic is dropped and read anew. A global one that is being loaded begins again, with the log's end of now; one
+    /// that was ready cannot be dropped: it goes on, from the log's start, with what it has.
+    public mutating func lost(_ partition: TopicPartition) -> [Action] {
+        switch self[partition] {
+        case .idle, .waiting, .dropping: return []
+        case .loading where partition.kind != .event:
+            self[partition] = .waiting
+            return [.stop(partition)]
+        case .loading, .ready:
+            guard partition.kind == .event else { return [] }
+            self[partition] = .dropping(wantedAgain: true)
+            droppingCount += 1
+            return [.stop(partition), .drop(partition.partition)]
+        }
     }
 
     /// The store has given the partition's memory back.

@@ -274,7 +274,8 @@ extension FanOutClient: LinkOwner {
             pool.giveBack(reply)
             return true
         }
-        guard reply.shown.offsets.count == count else { return false }
+        // A reply that is not what was asked, or not from whom, closes the link.
+        guard reply.shown.offsets.count == count, machine.node(of: ask) == link.index else { return false }
         reply.partitions = machine.partitions(of: ask)
         waiting[ask.slot].replies.append(reply)
         _ = machine.replied(ask, nowNs: now, actions: &actions)

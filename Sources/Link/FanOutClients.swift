@@ -53,10 +53,9 @@ public final class FanOutClients: Sendable {
     }
 
     /// The counters of each loop.
-    public func counters() async throws -> [FanOutCounters] {
-        var counters: [FanOutCounters] = []
-        for client in clients { counters.append(try await client.eventLoop.submit { client.value.counters }.get()) }
-        return counters
+    public func counters() -> EventLoopFuture<[FanOutCounters]> {
+        let asked = clients.map { client in client.eventLoop.submit { client.value.counters } }
+        return EventLoopFuture.whenAllSucceed(asked, on: clients[0].eventLoop)
     }
 
     /// Closes all links.

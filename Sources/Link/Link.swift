@@ -59,10 +59,14 @@ extension Atomic where Value == UInt64 {
 struct FrameInput {
     private var pending = ByteBuffer()
 
+    var capacity: Int { pending.capacity }
+
     mutating func append(_ bytes: ByteBuffer) {
         if pending.readableBytes == 0 {
             pending = bytes
         } else {
+            // What was consumed is given back before more is added, or a busy link would keep all it ever read.
+            if pending.readerIndex > pending.readableBytes { pending.discardReadBytes() }
             var bytes = bytes
             pending.writeBuffer(&bytes)
         }

@@ -190,13 +190,13 @@ public final class WriterThread: Sendable {
 
     // MARK: - Reports
 
-    private func publish(_ report: NodeReport, isNews: Bool) {
+    private func publish(_ report: NodeReport) {
         let isChanged = lastReport.withLock { last in
             let isChanged = last.phase != report.phase || last.ready != report.ready
             last = report
             return isChanged
         }
-        if isChanged || isNews { changed() }
+        if isChanged { changed() }
     }
 
     private func makeReport(_ ingest: Ingest, _ source: KafkaRecordSource) -> NodeReport {

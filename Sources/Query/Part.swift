@@ -1,5 +1,5 @@
 // A part: what one holder answers for the partitions it was asked for. `Selection` fills it from the store, `Wire`
-// carries it between node and router, `Merge` makes one answer out of several.
+// carries it between node and router, `AnswerBuilder` makes one answer out of several.
 //
 // Its bytes are views, not copies: of records in the store (alive while the reader's guard is held) or of a reply
 // frame (alive while the frame is). Whoever fills a part says until when; nothing here outlives that scope, and no

@@ -114,7 +114,7 @@ extension Problem {
 
     /// The answer would be over `Limits.answerBytesMax`. Asking the same again helps only when the data has changed.
     public static let answerTooLarge = unavailable(
-        "The answer would be over \(Limits.answerBytesMax) bytes. Ask for fewer ids, or with a smaller limit.",
+        "The answer would be over \(Limits.answerBytesMax) bytes. Ask for fewer ids.",
         retryAfterSeconds: 60)
 
     private static func unavailable(_ detail: String, retryAfterSeconds: Int = 1) -> Problem {

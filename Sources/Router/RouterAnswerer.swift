@@ -34,7 +34,7 @@ struct AnswerTemplates: Sendable {
         let matchesCaching = ("Cache-Control", "public, max-age=\(settings.mymMaxAgeSeconds)")
         let teamsCaching = ("Cache-Control", "public, max-age=\(settings.mytMaxAgeSeconds)")
         let json = ("Content-Type", "application/json")
-        let exposed = ("Access-Control-Expose-Headers", "ETag")
+        let exposed = ("Access-Control-Expose-Headers", "ETag, Retry-After")
         matches = ResponseTemplate(status: 200, fields: [json, matchesCaching, exposed])
         teams = ResponseTemplate(status: 200, fields: [json, teamsCaching, exposed])
         matchesUnchanged = ResponseTemplate(status: 304, fields: [matchesCaching])

@@ -25,6 +25,8 @@ public final class RouterCore: Sendable {
     /// The newest generation that every loop goes by; others may drop what it replaced.
     private let seen = Atomic<Int64>(Generation.none.rawValue)
     private let routing = Mutex(Routing())
+    /// Of each loop, as last asked.
+    private let counters = Mutex<[FanOutCounters]>([])
 
     private struct Routing {
         var state: ClusterState?
@@ -80,9 +82,10 @@ public final class RouterCore: Sendable {
         return router
     }
 
-    /// Takes the cluster's state in.
+    /// Takes the cluster's state in. Called at every heartbeat at least, so the counters are as fresh as that.
     public func update(_ state: ClusterState) {
         route { $0.state = state }
+        clients.counters().whenSuccess { counters in self.counters.withLock { $0 = counters } }
         confirm(state.view.generation)
     }
 
@@ -126,12 +129,28 @@ public final class RouterCore: Sendable {
         try? await clients.stop()
     }
 
+    private func sum(_ counter: KeyPath<FanOutCounters, UInt64>) -> UInt64 {
+        counters.withLock { $0.reduce(0) { $0 + $1[keyPath: counter] } }
+    }
+
     private func register(in registry: Registry) {
         let clients = clients
         registry.sampled("router_links_closed_total", .counter, help: "Links closed by this router, by reason.") {
             let counters = clients.linkCounters
             $0.add(Double(counters.malformed.load(ordering: .relaxed)), labels: [("reason", "malformed")])
             $0.add(Double(counters.silent.load(ordering: .relaxed)), labels: [("reason", "silent")])
+        }
+        registry.sampled(
+            "monotonic_violations_total", .counter, help: "Answers older than one shown before: no holder was further on."
+        ) { $0.add(Double(self.sum(\.monotonicViolations))) }
+        registry.sampled("router_asks_timed_out_total", .counter, help: "Asks that a node did not answer in time.") {
+            $0.add(Double(self.sum(\.askTimeouts)))
+        }
+        registry.sampled("router_asks_repeated_total", .counter, help: "Asks put again to another node.") {
+            $0.add(Double(self.sum(\.asksRepeated)))
+        }
+        registry.sampled("router_failed_open_total", .counter, help: "Requests for which all nodes looked bad.") {
+            $0.add(Double(self.sum(\.failedOpen)))
         }
         registry.sampled("router_partitions_missing", .gauge, help: "Partitions without a live, ready holder.") {
             $0.add(self.missing?.count ?? 0)

@@ -5,7 +5,7 @@ public struct HTTPRequestMetrics: Sendable {
     /// The methods that are counted by name; anything else is `OTHER`.
     public static let methods = ["GET", "HEAD", "OPTIONS", "OTHER"]
     /// The statuses this project answers with; anything else counts as 500.
-    public static let statuses = [200, 204, 304, 400, 404, 405, 408, 414, 429, 431, 500, 501, 503, 505]
+    public static let statuses = [200, 204, 304, 400, 404, 405, 413, 414, 431, 500, 503, 505]
 
     private let handles: [Histogram]
     private let uris: Int

@@ -16,6 +16,7 @@ import Telemetry
 final class ManagementAnswerer: Answerer {
     private let parts: Parts
     private let registry: Registry
+    private let isNode: Bool
     private let isRouter: Bool
     /// Made when the store is there.
     private var reader: StoreReader?
@@ -31,9 +32,10 @@ final class ManagementAnswerer: Answerer {
     private static let paths =
         "/health, /health/live, /health/ready, /metrics, /debug/{plural of a model}/{id}"
 
-    init(parts: Parts, registry: Registry, isRouter: Bool) {
+    init(parts: Parts, registry: Registry, isNode: Bool, isRouter: Bool) {
         self.parts = parts
         self.registry = registry
+        self.isNode = isNode
         self.isRouter = isRouter
     }
 
@@ -56,13 +58,12 @@ final class ManagementAnswerer: Answerer {
         }
     }
 
-    /// A node: all it should hold is loaded. A router: every partition has a ready holder.
+    /// A node: all it should hold is loaded. A router: every partition has a ready holder. Both in one: both.
     private var isReady: Bool {
         if isRouter {
-            guard let router = parts.router, let missing = router.missing else { return false }
-            return missing.isEmpty
+            guard let router = parts.router, let missing = router.missing, missing.isEmpty else { return false }
         }
-        return parts.node?.isReady ?? false
+        return isNode ? parts.node?.isReady ?? false : true
     }
 
     // MARK: - Health

@@ -83,11 +83,11 @@ struct MemberService: Service {
     private func startManagement(
         _ parts: Parts, _ registry: Registry, _ group: MultiThreadedEventLoopGroup
     ) async throws -> HTTPServer {
-        let isRouter = router != nil
+        let (isNode, isRouter) = (node != nil, router != nil)
         return try await HTTPServer.start(
             host: member.host, port: member.managementPort, group: group, observer: QuietObserver(),
             wallSeconds: { Clocks.wallMs() / 1_000 }
-        ) { _ in ManagementAnswerer(parts: parts, registry: registry, isRouter: isRouter) }
+        ) { _ in ManagementAnswerer(parts: parts, registry: registry, isNode: isNode, isRouter: isRouter) }
     }
 
     private func start(

@@ -6,7 +6,7 @@ import CRDKafka
 /// What a librdkafka client is for.
 enum RDKafkaRole {
     case consumer
-    case producer(queueMessagesMax: Int, deliveryTimeoutMs: Int)
+    case producer(queueMessagesMax: Int, deliveryTimeoutMs: Int, isIdempotent: Bool)
     case admin
     /// Only carries the embedded broker.
     case broker
