@@ -4,7 +4,9 @@ import PackageDescription
 // One executable for each fuzz target: a file in `Sources/<target>` that exports `LLVMFuzzerTestOneInput`, and a row
 // here with the modules that it drives. `run.sh` builds it with the sanitizers, which also bring its `main`.
 let drives: [String: [String]] = [
-    "fuzz-decode": ["Decode", "Model"]
+    "fuzz-decode": ["Decode", "Model"],
+    "fuzz-frame": ["Model", "Query", "Render", "Wire"],
+    "fuzz-http": ["HTTP1", "Model", "Query"],
 ]
 
 let package = Package(

@@ -2,12 +2,17 @@
 # Fuzzes one target for some seconds under the address sanitizer:
 #
 #     Fuzz/run.sh fuzz-decode 60
+#     Fuzz/run.sh list
 #
 # It starts from Seeds/TARGET and Seeds/TARGET.dict, keeps what it learns in .build/corpus/TARGET for the next run, and
 # leaves an input that fails in .build/found/TARGET, to be given to the program again as its only argument.
 # A new target is a folder in Sources, a row in Package.swift, and seeds.
 set -euo pipefail
 
+if [[ $# -eq 1 && $1 == list ]]; then
+    ls "$(dirname "$0")/Sources"
+    exit
+fi
 if [[ $# -ne 2 || ! $2 =~ ^[1-9][0-9]*$ ]]; then
     echo "usage: $0 TARGET SECONDS, with a target of: $(ls "$(dirname "$0")/Sources" | tr '\n' ' ')" >&2
     exit 2
@@ -22,7 +27,9 @@ fi
 
 # The core alone: it needs no other package.
 export FAVORITES_CORE_ONLY=1
-build=(swift build -c release --sanitize=fuzzer --sanitize=address --product "$target")
+# Both sanitizers in one flag, behind SwiftPM's own: it passes them one by one, in an order that changes from run to run,
+# and the compiler obeys the last one alone, so half of the builds would measure no coverage.
+build=(swift build -c release --sanitize=fuzzer --sanitize=address -Xswiftc -sanitize=fuzzer,address --product "$target")
 "${build[@]}"
 program="$("${build[@]}" --show-bin-path)/$target"
 

@@ -21,7 +21,7 @@ public struct HTTPFailure: Error, CustomStringConvertible {
 /// Used by one thread. Connects when first asked, and again after the server closed.
 public final class HTTPClient {
     private let host: String
-    private let port: Int
+    public let port: Int
     private let timeoutSeconds: Int
     private var socket: Int32 = -1
     /// What was received and not yet used.
