@@ -36,7 +36,8 @@ final class ClusterTurn {
         // A heartbeat that was not delivered by the time of the one after the next is old news.
         producer = try KafkaProducer(
             options: settings.kafka, topics: [settings.topic], queueMessagesMax: 100,
-            deliveryTimeoutMs: Int(2 * settings.heartbeatMs), logger: logger)
+            // A heartbeat written twice does no harm; a producer that ends for good over one would.
+            deliveryTimeoutMs: Int(2 * settings.heartbeatMs), isIdempotent: false, logger: logger)
         view = MembershipView(timeouts: settings.timeouts)
     }
 

@@ -42,6 +42,7 @@ final class Connection: ChannelDuplexHandler {
     private var output = ByteBuffer()
     private var requests: RequestQueue
     private var isProcessing = false
+    private var isScheduled = false
     private var isReadHeld = false
     private var isInputClosed = false
 
@@ -150,6 +151,7 @@ final class Connection: ChannelDuplexHandler {
                 headStarted = nil
                 take(head, bytes.readableBytesUInt8Span)
                 bytes.moveReaderIndex(forwardBy: head.count)
+                if output.readableBytes >= loop.limits.outputBytesHigh { flush() }
                 continue
             }
             break
@@ -217,10 +219,17 @@ final class Connection: ChannelDuplexHandler {
         loop.observer.answered(
             route: fields.route, method: request.method, status: template.status,
             nanoseconds: (lastActive - request.received).nanoseconds)
-        if !isProcessing {
-            process()
-        } else if output.readableBytes >= loop.limits.outputBytesHigh {
-            flush()
+        // Not here: the answer may come from under a guard, which no write to a socket may prolong.
+        if !isProcessing { scheduleProcess() }
+    }
+
+    /// Goes on at the end of this turn of the loop, with all answers that came in it.
+    private func scheduleProcess() {
+        guard !isScheduled else { return }
+        isScheduled = true
+        loop.eventLoop.assumeIsolated().execute {
+            self.isScheduled = false
+            self.process()
         }
     }
 

@@ -269,7 +269,7 @@ extension FanOutClient: LinkOwner {
 
     func takeReply() -> Reply { pool.take() }
 
-    func linkReplied(_ ask: AskID, _ reply: Reply) -> Bool {
+    func linkReplied(_ ask: AskID, _ reply: Reply, from link: LinkClient) -> Bool {
         guard let count = machine.partitionCount(of: ask) else {
             pool.giveBack(reply)
             return true

@@ -38,7 +38,7 @@ protocol LinkOwner: AnyObject {
     func linkAnsweredProbe(_ link: LinkClient)
     func takeReply() -> Reply
     /// Owns the reply from here. False where it does not fit its ask, which no correct node sends.
-    func linkReplied(_ ask: AskID, _ reply: Reply) -> Bool
+    func linkReplied(_ ask: AskID, _ reply: Reply, from link: LinkClient) -> Bool
     func linkRefused(_ ask: AskID, _ refusal: Refusal)
 }
 
@@ -223,7 +223,7 @@ final class LinkClient {
             guard let owner else { return }
             let reply = owner.takeReply()
             try reply.read(body, &parts)
-            guard owner.linkReplied(AskID(rawValue: header.request), reply) else {
+            guard owner.linkReplied(AskID(rawValue: header.request), reply, from: self) else {
                 throw .malformed("number of shown offsets")
             }
         case .refusal:

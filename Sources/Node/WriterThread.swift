@@ -138,7 +138,7 @@ public final class WriterThread: Sendable {
             let isNews = ingest.progressMarks != before
             if isNews || now >= nextReport {
                 let report = makeReport(ingest, source)
-                publish(report, isNews: isNews)
+                publish(report)
                 load.reported(
                     report.phase, messages: metrics.messagesTotal, nowNs: Clocks.monotonicNs(), logger: logger)
                 nextReport = now + Self.pauseNs

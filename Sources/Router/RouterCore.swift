@@ -59,7 +59,7 @@ public final class RouterCore: Sendable {
         let makeLocal = local?.makeHolder
         let clients = try await FanOutClients.start(
             router: id, group: group, rules: rules, logger: logger,
-            makeLocal: makeLocal.map { make in { @Sendable _ in make() } })
+            makeLocal: makeLocal.map { make in { @Sendable _ in LateHolder(make) } })
         let templates = AnswerTemplates(settings.http)
         let selection = settings.rules
         let fixed = settings.clockFixed
@@ -158,15 +158,32 @@ public final class RouterCore: Sendable {
     }
 }
 
+/// The holder of one event loop, from the time on that its node is there; before, nothing is ready.
+private final class LateHolder: Holder {
+    private let make: () -> (any Holder)?
+    private var holder: (any Holder)?
+
+    init(_ make: @escaping () -> (any Holder)?) { self.make = make }
+
+    func answer(
+        _ query: HolderQuery, needs: PositionNeeds, part: (borrowing Part, ShownPosition) -> Void,
+        refused: (HolderRefusal) -> Void
+    ) {
+        if holder == nil { holder = make() }
+        guard let holder else { return refused(.notReady) }
+        unsafe holder.answer(query, needs: needs, part: part, refused: refused)
+    }
+}
+
 /// A node in the router's own process.
 public struct LocalNode: Sendable {
     public var id: ID
-    /// Called once on each event loop.
-    public var makeHolder: @Sendable () -> any Holder
+    /// A holder for one event loop; nil while the node is not there yet.
+    public var makeHolder: @Sendable () -> (any Holder)?
     public var ready: @Sendable () -> PartitionSet
 
     public init(
-        id: ID, makeHolder: @escaping @Sendable () -> any Holder, ready: @escaping @Sendable () -> PartitionSet
+        id: ID, makeHolder: @escaping @Sendable () -> (any Holder)?, ready: @escaping @Sendable () -> PartitionSet
     ) {
         self.id = id
         self.makeHolder = makeHolder

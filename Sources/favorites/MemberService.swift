@@ -97,16 +97,18 @@ struct MemberService: Service {
             "management listens",
             metadata: ["id": "\(id)", "management": "\(member.host):\(managementPort)"])
         let client = KafkaClientOptions(kafka, id: id)
-        let held = try await startNode(parts, client, group, registry)
+        // The router listens first, and answers 503 until there is something to answer from.
         if let router {
-            let local = parts.node.map { node in
-                LocalNode(id: id, makeHolder: { node.makeHolder() }, ready: { node.writer.report.ready })
-            }
+            let local = LocalNode(
+                id: id, makeHolder: { parts.node?.makeHolder() },
+                ready: { parts.node?.writer.report.ready ?? PartitionSet() })
             let core = try await RouterCore.start(
-                id: id, settings: router, group: group, registry: registry, logger: logger, local: local)
+                id: id, settings: router, group: group, registry: registry, logger: logger,
+                local: node == nil ? nil : local)
             parts.set(router: core)
             logger.info("router listens", metadata: ["http": "\(member.host):\(core.httpPort)"])
         }
+        let held = try await startNode(parts, client, group, registry)
         let count = if let held { held } else { try await waitForEvents(parts, client) }
         let configuration = ClusterConfiguration(
             partitions: count, replicas: cluster.replicas,

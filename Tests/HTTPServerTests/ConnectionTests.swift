@@ -31,9 +31,9 @@ import Testing
         let harness = try Harness()
         try harness.send(get("/later1") + get("/b") + get("/later2") + get("/d"))
         #expect(try harness.received().isEmpty)
-        harness.answerer.answerLater(1)
+        harness.answerLater(1)
         #expect(try harness.received().isEmpty)
-        harness.answerer.answerLater(0)
+        harness.answerLater(0)
         #expect(try answers(harness.received()).map(\.body) == ["/later1", "/b", "/later2", "/d"])
         #expect(harness.writes == 1)
     }
@@ -42,7 +42,7 @@ import Testing
         for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
             let harness = try Harness()
             try harness.send(get("/later0") + get("/later1") + get("/later2"))
-            for index in order { harness.answerer.answerLater(index) }
+            for index in order { harness.answerLater(index) }
             #expect(try answers(harness.received()).map(\.body) == ["/later0", "/later1", "/later2"])
         }
     }
@@ -53,9 +53,9 @@ import Testing
         let harness = try Harness(limits)
         try harness.send((0..<5).map { get("/later\($0)") }.joined())
         #expect(harness.answerer.later.count == 2)
-        harness.answerer.answerLater(0)
+        harness.answerLater(0)
         #expect(harness.answerer.later.count == 3)
-        for index in 1..<5 { harness.answerer.answerLater(index) }
+        for index in 1..<5 { harness.answerLater(index) }
         #expect(try answers(harness.received()).map(\.body) == (0..<5).map { "/later\($0)" })
     }
 
@@ -131,7 +131,7 @@ import Testing
         try harness.send(get("/later") + "nonsense\r\n\r\n")
         #expect(try harness.received().isEmpty)
         #expect(harness.isOpen)
-        harness.answerer.answerLater(0)
+        harness.answerLater(0)
         #expect(try answers(harness.received()).map(\.status) == [200, 400])
         #expect(!harness.isOpen)
         #expect(harness.observer.counts.closed == [.refusal])
@@ -142,7 +142,7 @@ import Testing
         try harness.send(get("/later"))
         harness.channel.close(promise: nil)
         #expect(!harness.isOpen)
-        harness.answerer.answerLater(0)
+        harness.answerLater(0)
         #expect(harness.observer.counts.closed == [.client])
     }
 

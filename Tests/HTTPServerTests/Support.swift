@@ -85,6 +85,12 @@ final class Harness {
 
     func send(_ text: String) throws { try channel.writeInbound(ByteBuffer(string: text)) }
 
+    /// Answers, and lets the turn of the loop end: late answers leave then.
+    func answerLater(_ index: Int) {
+        answerer.answerLater(index)
+        loop.run()
+    }
+
     /// What has left since the last call.
     func received() throws -> String {
         var text = ""

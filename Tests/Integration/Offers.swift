@@ -38,6 +38,30 @@ func interleaved(_ messages: [OfferMessage], by random: inout SeededGenerator) -
     return messages.shuffled(using: &random).compactMap { waiting[MessageKey($0)]?.popLast() }
 }
 
+/// What is wrong with the head of a right answer, and with how it is validated; nil where nothing is.
+private func headerDifference(
+    _ request: GeneratedRequest, _ response: HTTPResponse, _ router: HTTPClient
+) throws -> String? {
+    let isMatches = request.target.hasPrefix("/v1/api/app/mym/")
+    let expected = [
+        "content-type": "application/json", "access-control-allow-origin": "*",
+        "cache-control": "public, max-age=\(isMatches ? 10 : 3600)", "content-length": "\(response.body.count)",
+    ]
+    for (name, value) in expected where response[name] != value {
+        // HEAD has the length of a body that it leaves out.
+        if name == "content-length", request.method == "HEAD" { continue }
+        return "\(request.method) \(request.target.prefix(300)): \(name) is \(response[name] ?? "absent"), not \(value)"
+    }
+    guard response["date"] != nil, let tag = response["etag"], tag.hasPrefix("\"") else {
+        return "\(request.target.prefix(300)): no Date, or no strong ETag"
+    }
+    let again = try router.request("GET", request.target, headers: [("If-None-Match", "W/\"other\", \(tag)")])
+    guard again.status == 304, again["etag"] == tag, again["cache-control"] == expected["cache-control"],
+        again.body.isEmpty
+    else { return "\(request.target.prefix(300)): validating \(tag) gave \(again.status), \(again["etag"] ?? "no tag")" }
+    return nil
+}
+
 /// How a router answered one request wrongly; nil where it agrees with the reference.
 func difference(
     _ request: GeneratedRequest, _ router: HTTPClient, _ reference: Reference, now: Int64
@@ -53,7 +77,7 @@ func difference(
         let isProblem = type == "application/problem+json" && response["cache-control"] == "no-store"
         return isProblem ? nil : "\(what): \(type), \(response["cache-control"] ?? "no Cache-Control")"
     }
-    guard response.body != body else { return nil }
+    guard response.body != body else { return try headerDifference(request, response, router) }
     let place =
         zip(response.body, body).enumerated().first { $1.0 != $1.1 }?.offset ?? min(response.body.count, body.count)
     let from = max(place - 80, 0)

@@ -56,7 +56,7 @@ import Testing
         #expect(await cluster.ask(.allPartitions) == .success(["n0 0 t"]))
         #expect(cluster.scripts[0].askedCount == 4)
         #expect(cluster.servers[0].counters.parked.load(ordering: .relaxed) == 1)
-        #expect(try await cluster.clients.counters().map(\.monotonicViolations) == [0])
+        #expect(try await cluster.clients.counters().get().map(\.monotonicViolations) == [0])
         try await cluster.stop()
     }
 
@@ -73,11 +73,11 @@ import Testing
         let needs = cluster.scripts[1].state.withLock { $0.needs.first }
         #expect(needs?.offsets == [Offset(7)])
         #expect(needs?.globals?.offsets.first == Offset(7))
-        #expect(try await cluster.clients.counters().map(\.monotonicViolations) == [0])
+        #expect(try await cluster.clients.counters().get().map(\.monotonicViolations) == [0])
         // Nobody is left who reaches it: the answer is given, and counted.
         cluster.route([PartitionSet(), set(0)])
         #expect(await cluster.ask(.allPartitions) == .success(["n1 0 t"]))
-        #expect(try await cluster.clients.counters().map(\.monotonicViolations) == [1])
+        #expect(try await cluster.clients.counters().get().map(\.monotonicViolations) == [1])
         try await cluster.stop()
     }
 
@@ -103,7 +103,7 @@ import Testing
         let cluster = try await Cluster(nodes: 2, rules: rules)
         cluster.scripts[0].state.withLock { $0.alwaysRefuses = .behind }
         cluster.route([set(0), set(0)])
-        while try await cluster.clients.counters()[0].askTimeouts == 0 {
+        while try await cluster.clients.counters().get()[0].askTimeouts == 0 {
             #expect(await cluster.ask(.allPartitions) == .success(["n1 0 t"]))
         }
         try await cluster.stop()

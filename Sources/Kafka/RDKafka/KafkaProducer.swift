@@ -61,13 +61,15 @@ public final class KafkaProducer {
     private var sinceServed = 0
 
     /// `queueMessagesMax` messages (and 128 MiB) wait for delivery at most; one that no broker took within
-    /// `deliveryTimeoutMs` has failed. Connects in the background. Throws only on bad options.
+    /// `deliveryTimeoutMs` has failed. Without idempotence a message may be written twice, and no error is fatal.
+    /// Connects in the background. Throws only on bad options.
     public init(
         options: KafkaClientOptions, topics: [String], queueMessagesMax: Int = 100_000,
-        deliveryTimeoutMs: Int = 30_000, logger: Logger
+        deliveryTimeoutMs: Int = 30_000, isIdempotent: Bool = true, logger: Logger
     ) throws(KafkaError) {
         client = try RDKafkaClient(
-            role: .producer(queueMessagesMax: queueMessagesMax, deliveryTimeoutMs: deliveryTimeoutMs),
+            role: .producer(
+                queueMessagesMax: queueMessagesMax, deliveryTimeoutMs: deliveryTimeoutMs, isIdempotent: isIdempotent),
             options: options, logger: logger)
         self.topics = topics
         unsafe handles = topics.map { _ in nil }

@@ -22,7 +22,7 @@ enum RDKafkaRole {
     var defaults: [(name: String, value: String)] {
         switch self {
         case .consumer: Self.consumerDefaults
-        case .producer(let queueMessagesMax, let deliveryTimeoutMs):
+        case .producer(let queueMessagesMax, let deliveryTimeoutMs, _):
             [
                 ("queue.buffering.max.messages", "\(queueMessagesMax)"),
                 ("queue.buffering.max.kbytes", "131072"),
@@ -72,9 +72,9 @@ enum RDKafkaRole {
                 ("enable.auto.commit", "false"),
                 ("enable.auto.offset.store", "false"),
             ]
-        case .producer:
+        case .producer(_, _, let isIdempotent):
             [
-                ("enable.idempotence", "true"),
+                ("enable.idempotence", isIdempotent ? "true" : "false"),
                 // Kafka's own default for keyed messages; the router computes the same.
                 ("partitioner", "murmur2_random"),
             ]
