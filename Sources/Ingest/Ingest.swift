@@ -67,7 +67,16 @@ public final class Ingest {
             }
             perform(life.found(partition, bounds))
         }
+        openGlobals()
         return life.waiting.count
+    }
+
+    /// Lets readers begin once the global topics were read to their targets and all they changed is rendered.
+    private func openGlobals() {
+        guard globalsReached, writer.rerenderPending == 0 else { return }
+        writer.setGlobalsReady()
+        globalsReached = false
+        progressMarks += 1
     }
 
     /// One round. `timeoutMs`: how long to wait for the first record where there is nothing else to do.
@@ -86,11 +95,7 @@ public final class Ingest {
             writer.publishGlobals()
             globalsMoved = false
         }
-        if globalsReached, writer.rerenderPending == 0 {
-            writer.setGlobalsReady()
-            globalsReached = false
-            progressMarks += 1
-        }
+        openGlobals()
     }
 
     /// Rises with every step of a partition's life, so that the owner looks at once.

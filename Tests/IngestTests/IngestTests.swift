@@ -220,18 +220,48 @@ private func participant(_ id: String, _ name: String) -> String {
         #expect(harness.isReady(1) && harness.json("e", 1) != nil)
     }
 
-    @Test func lostPositionsAndFailuresAreCountedAndTold() {
+    /// What was deleted while the position was out of the log is never told: the partition is read anew.
+    @Test func aLostPositionIsCountedToldAndReadAnew() {
         let harness = Harness()
         harness.topics()
         harness.hold(0)
         harness.start()
+        harness.source.add(.event, at: 0, "deleted-meanwhile", event("deleted-meanwhile"))
+        harness.turn()
+        #expect(harness.json("deleted-meanwhile") != nil)
         harness.source.add(.positionLost(key(.event)))
-        harness.source.add(.event, at: 50, "e", event("e"))
         harness.source.add(.failure(nil, reason: "all brokers are down"))
         harness.turn()
         #expect(harness.metrics.positionsLost.value == 1 && harness.metrics.sourceFailures.value == 1)
-        #expect(harness.messages == ["the position in events partition 0 is no longer in the log"])
-        #expect(harness.reader.applied(PartitionID(0)) == Offset(51) && harness.json("e") != nil)
+        #expect(harness.messages == ["the position in events partition 0 is no longer in the log; it is read anew"])
+        #expect(!harness.isReady(0))
+        harness.source.logs[key(.event)] = LogBounds(start: Offset(50), end: Offset(51))
+        harness.turn(3)
+        harness.start()
+        harness.source.add(.event, at: 50, "e", event("e"))
+        harness.turn()
+        #expect(harness.isReady(0) && harness.reader.applied(PartitionID(0)) == Offset(51))
+        #expect(harness.json("e") != nil && harness.json("deleted-meanwhile") == nil)
+    }
+
+    /// Readers may begin only when everything that the global topics changed is rendered.
+    @Test func globalsAreReadyBehindTheirRendering() {
+        let harness = Harness()
+        harness.topics()
+        let count = 3_000
+        harness.source.logs[key(.participant)] = LogBounds(start: Offset(0), end: Offset(Int64(count)))
+        harness.source.logs[key(.region)] = LogBounds(start: Offset(0), end: Offset(1))
+        harness.start()
+        for index in 0..<count {
+            harness.source.add(
+                .participant, at: Int64(index), "p\(index)",
+                #"{"id":"p\#(index)","sport":"soccer","name":"P","regionId":"r"}"#)
+        }
+        harness.source.add(.region, at: 0, "r", #"{"id":"r","name":"R"}"#)
+        while harness.ingest.life.areGlobalsReady == false { harness.turn() }
+        #expect(harness.ingest.writer.rerenderPending > 0 && !harness.reader.areGlobalsReady)
+        while harness.ingest.writer.rerenderPending > 0 { harness.turn() }
+        #expect(harness.reader.areGlobalsReady)
     }
 
     /// At the limit of retired bytes nothing is read; when the reader lets go, all goes on.

@@ -55,6 +55,26 @@ import Testing
         #expect(life.waiting == [Self.event(0)])
     }
 
+    @Test func aLostPosition() {
+        var life = loaded()
+        let partition = Self.event(1)
+        #expect(life.lost(partition) == [], "not read")
+        _ = send(&life, .hold([1]))
+        _ = send(&life, .found(.event, 1, 0, 5))
+        #expect(life.lost(partition) == [.stop(partition), .drop(PartitionID(1))])
+        #expect(life[partition] == .dropping(wantedAgain: true))
+        #expect(life.lost(partition) == [], "once only")
+        _ = send(&life, .dropped(1))
+        #expect(life[partition] == .waiting)
+
+        // A global topic cannot be dropped; one that is being loaded gets a new target.
+        let global = TopicPartition(.stage, PartitionID(0))
+        #expect(life.lost(global) == [] && life[global] == .ready)
+        var loading = PartitionLife(partitionCounts: [1, 1, 1, 1, 1, 1])
+        _ = send(&loading, .found(.stage, 0, 0, 9))
+        #expect(loading.lost(global) == [.stop(global)] && loading[global] == .waiting)
+    }
+
     @Test func aPartitionFromHoldToDropAndBack() {
         var life = loaded()
         let partition = Self.event(1)
