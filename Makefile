@@ -1,6 +1,7 @@
 # One obvious command per job; CI runs the same ones.
 
 FUZZ_SECONDS ?= 60
+SWIFT_FILES := Package.swift Sources Tests Fuzz/Package.swift Fuzz/Sources
 
 .PHONY: help run test build release tidy fix docs fuzz bench deps clean
 
@@ -20,10 +21,10 @@ release: deps ## Release build: .build/release/favorites
 	swift build -c release --product favorites
 
 tidy: ## Checks the format; the other rules of the house are tests (TidyTests)
-	swift format lint --strict --parallel --recursive Package.swift Sources Tests
+	swift format lint --strict --parallel --recursive $(SWIFT_FILES)
 
 fix: ## Formats everything
-	swift format --in-place --parallel --recursive Package.swift Sources Tests
+	swift format --in-place --parallel --recursive $(SWIFT_FILES)
 
 docs: ## Makes docs/CONFIGURATION.md from the table of settings
 	FAVORITES_TEST_UPDATE_DOCS=1 swift test --disable-xctest --filter SettingsTests.DocumentTests

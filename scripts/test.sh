@@ -1,24 +1,26 @@
 #!/usr/bin/env bash
-# All tests, as `make test` and CI run them. Debug and release have scratch folders of their own, so neither rebuilds
-# the other; the sanitizers run over the core, which has no package dependency and builds in seconds.
+# All tests, as `make test` and CI run them. Debug and release share .build, each in a folder of its own in it. The
+# sanitizers have scratch folders of their own; they run over the core, which has no package dependency.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/steps.sh
 trap steps_summary EXIT
 
 # All tests are Swift Testing's; XCTest's empty run is left out, since the leak check stumbles over its runner.
-tests=(swift test --disable-xctest)
-core=(env FAVORITES_CORE_ONLY=1 "${tests[@]}" --skip '^TidyTests\.')
+test=(swift test --disable-xctest)
+# TidyTests read the sources: a sanitizer finds nothing in them that the plain run would not.
+core=(env FAVORITES_CORE_ONLY=1 "${test[@]}" --skip '^TidyTests\.')
 
-# A filter that matches nothing passes; that must not look like success.
+# One test after another: each has a whole cluster of processes. A filter that matches nothing passes; that must not look like success.
 integration_tests() {
     local log=.build/integration.log
-    FAVORITES_BIN="$PWD/.build/release/favorites" "${tests[@]}" --filter '^Integration\.' 2>&1 | tee "$log"
+    FAVORITES_BIN="$PWD/.build/release/favorites" "${test[@]}" --skip-build --no-parallel --filter '^Integration\.' 2>&1 | tee "$log"
     grep -qE 'Test run with [1-9]' "$log" || { echo "no integration test ran" >&2; return 1; }
 }
 
 step "Debian packages" scripts/deps.sh test
-step "unit tests" "${tests[@]}" --skip '^Integration\.'
+step "debug build" swift build --build-tests
+step "unit tests" "${test[@]}" --skip-build --skip '^Integration\.'
 step "core under the thread sanitizer" "${core[@]}" --scratch-path .build-tsan --sanitize thread
 step "core under the address sanitizer" "${core[@]}" --scratch-path .build-asan --sanitize address
 step "release build" swift build -c release --product favorites

@@ -8,12 +8,12 @@
 // stands still, heartbeats expire in the client's queue (they would be old news), and the owner goes on with what it
 // has.
 
+import Foundation
 public import Kafka
 public import Logging
 public import Membership
 public import Model
 public import Placement
-import Foundation
 import Synchronization
 
 /// What the cluster looks like, as of one record of the control topic.
@@ -166,7 +166,8 @@ public final class ClusterMember: Sendable {
     private func once(_ turn: ClusterTurn, _ incarnation: Incarnation) {
         let isDue = turn.read(timeoutMs: Self.turnMs)
         refusedTotal.store(turn.refusedTotal, ordering: .relaxed)
-        if turn.view.verdict(onRunning: settings.id, incarnation) != .free {
+        // Before its own first record is read the view still shows the life before this one.
+        if turn.hasReadItself(incarnation), turn.view.verdict(onRunning: settings.id, incarnation) != .free {
             logger.error("another process took over this member's id; stopping")
             isStopping.store(true, ordering: .relaxed)
             turn.keepsQuiet = true

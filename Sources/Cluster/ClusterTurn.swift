@@ -21,6 +21,7 @@ final class ClusterTurn {
     private(set) var refusedTotal: UInt64 = 0
     /// Nothing more is written: another process goes by this id.
     var keepsQuiet = false
+    private var isRead = false
     private var refusedLog = RateLimitedLog()
     private var failureLog = RateLimitedLog()
     private var reachedEnd: Offset?
@@ -48,7 +49,9 @@ final class ClusterTurn {
             (turn.view.position ?? Offset(start)) >= bounds.end || (turn.reachedEnd ?? Offset(-1)) >= bounds.end
         }
         let configuration = settings.configuration
-        let other = view.members(disagreeingWith: configuration).first { !$0.isSilent && $0.heartbeat.id != settings.id }
+        let other = view.members(disagreeingWith: configuration).first {
+            !$0.isSilent && $0.heartbeat.id != settings.id
+        }
         if let other {
             throw JoinError.disagrees(
                 member: other.heartbeat.id, mine: configuration, theirs: other.heartbeat.configuration)
@@ -144,6 +147,12 @@ final class ClusterTurn {
                 logger.warning("control topic: \(reason)")
             }
         }
+    }
+
+    /// Whether this life's own heartbeat was ever read.
+    func hasReadItself(_ incarnation: Incarnation) -> Bool {
+        if !isRead, view.member(settings.id)?.heartbeat.incarnation == incarnation { isRead = true }
+        return isRead
     }
 
     /// The cluster now. The placement is computed once a generation.

@@ -149,33 +149,16 @@ public final class Ingest {
                 unsafe note(record, "a tombstone whose key is no id")
                 return nil
             }
-            return unsafe delete(source, id, record.offset)
+            return unsafe writer.delete(source.kind, id, partition: source.partition, offset: record.offset)
         }
         do throws(InvalidMessage) {
             let message = unsafe try decoder.decode(source.kind, key: key.span, value: value.span, into: &arena)
-            return unsafe apply(message, source.partition, record.offset)
+            return unsafe writer.apply(message, arena, partition: source.partition, offset: record.offset)
         } catch {
             metrics.countInvalid(source.kind)
             unsafe note(record, error.description)
             return nil
         }
-    }
-
-    private func apply(_ message: Message, _ partition: PartitionID, _ offset: Offset) -> ApplyResult {
-        switch message {
-        case .event(let event): writer.apply(event, arena, partition: partition, offset: offset)
-        case .participant(let model): writer.apply(model, arena, partition: partition, offset: offset)
-        case .stage(let model): writer.apply(model, arena, partition: partition, offset: offset)
-        case .season(let model): writer.apply(model, arena, partition: partition, offset: offset)
-        case .region(let model): writer.apply(model, arena, partition: partition, offset: offset)
-        case .category(let model): writer.apply(model, arena, partition: partition, offset: offset)
-        }
-    }
-
-    private func delete(_ source: TopicPartition, _ id: ID, _ offset: Offset) -> ApplyResult {
-        source.kind == .event
-            ? writer.deleteEvent(id, partition: source.partition, offset: offset)
-            : writer.delete(source.kind, id, partition: source.partition, offset: offset)
     }
 
     // MARK: - What else the source says

@@ -1,5 +1,5 @@
 // What this node should hold. Make before break: a partition that is no longer placed here is kept until those it is
-// placed on answer for it. One per node, fed on the writer's thread whenever the view, the own holdings or the time
+// placed on answer for it. One per node, fed on the cluster's thread whenever the view, the own holdings or the time
 // have moved on.
 
 public import Model

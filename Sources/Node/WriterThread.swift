@@ -96,7 +96,7 @@ public final class WriterThread: Sendable {
         defer { ended.signal() }
         do {
             let source = try KafkaRecordSource(options: settings.kafka, topics: settings.topics, logger: logger)
-            guard let counts = waitForTopics(source) else { return started.resume(throwing: CancellationError()) }
+            guard let counts = try waitForTopics() else { return started.resume(throwing: CancellationError()) }
             warnAboutPolicies()
             let store = Store(partitionCounts: counts)
             let writer = StoreWriter(store, retiredBytesMax: settings.retiredBytesMax)
@@ -146,20 +146,10 @@ public final class WriterThread: Sendable {
         }
     }
 
-    private func waitForTopics(_ source: KafkaRecordSource) -> [Int]? {
-        var log = RateLimitedLog()
+    private func waitForTopics() throws -> [Int]? {
+        var wait = try TopicWait(for: settings.topics, at: settings.kafka, logger: logger)
         while !isStopping.load(ordering: .relaxed) {
-            let counts = ModelKind.allCases.map { source.partitionCount(of: $0) }
-            let missing = zip(settings.topics, counts).filter { $0.1 == nil }.map(\.0)
-            if missing.isEmpty {
-                let found = counts.compactMap { $0 }
-                if found.allSatisfy({ $0 <= Limits.partitionsMax }) { return found }
-                logger.error("a topic has more than \(Limits.partitionsMax) partitions, the most there may be")
-            } else if log.shouldLog(nowNanoseconds: Clocks.monotonicNs()) != nil {
-                logger.warning(
-                    "waiting for topics; `favorites topics create` makes them",
-                    metadata: ["missing": "\(missing.joined(separator: ","))"])
-            }
+            if let counts = wait.look() { return counts }
             Clocks.pause(milliseconds: 200)
         }
         return nil

@@ -21,8 +21,9 @@ import Synchronization
 
 /// The epoch that one writer advances and many readers pin.
 public final class EpochDomain: Sendable {
-    /// Readers register once, at start; a program that registers more has a wrong bound: it traps.
-    public static let readersMax = 256
+    /// Readers register once, at start; a program that registers more has a wrong bound: it traps. There are at most
+    /// 256 event loops (the setting `loops`) with two readers each, link and router of `serve`, and the management's.
+    public static let readersMax = 1024
     /// Two cache lines a slot: neighbours never share one, not even with the adjacent-line prefetcher.
     private static let slotStride = 16
 

@@ -41,18 +41,19 @@ extension [UInt8] {
 
     /// Appends a decimal number.
     public mutating func append(decimal value: Int64) {
-        var digits: UInt64 = value.magnitude
-        let start = count
+        // Digits come last first; no integer has more than 20.
+        var digits = InlineArray<20, UInt8>(repeating: 0)
+        var index = digits.count
+        var rest = value.magnitude
         repeat {
-            append(0x30 + UInt8(truncatingIfNeeded: digits % 10))
-            digits /= 10
-        } while digits > 0
+            index -= 1
+            digits[index] = 0x30 + UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+        } while rest > 0
         if value < 0 { append(0x2D) }
-        // Not through a slice, which would be a copy.
-        var (left, right) = (start, count - 1)
-        while left < right {
-            swapAt(left, right)
-            (left, right) = (left + 1, right - 1)
+        while index < digits.count {
+            append(digits[index])
+            index += 1
         }
     }
 }

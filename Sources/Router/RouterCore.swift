@@ -52,6 +52,8 @@ public final class RouterCore: Sendable {
     ) async throws -> RouterCore {
         var rules = FanOutRules()
         rules.requestTimeoutNs = UInt64(settings.requestDeadline.milliseconds) * 1_000_000
+        // Another holder is asked while there is time left for its answer, however short the deadline is.
+        rules.askTimeoutNs = min(rules.askTimeoutNs, rules.requestTimeoutNs / 2)
         let makeLocal = local?.makeHolder
         let clients = try await FanOutClients.start(
             router: id, group: group, rules: rules, logger: logger,

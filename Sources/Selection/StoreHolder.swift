@@ -4,7 +4,6 @@
 // for each event loop; it keeps its buffers, so that a request allocates nothing once they have grown.
 
 import Model
-import Placement
 public import Query
 public import Store
 
@@ -12,21 +11,12 @@ public import Store
 @safe
 public final class StoreHolder: Holder {
     private let reader: StoreReader
-    private let partitionCount: Int
-    private var part = unsafe Part()
-    private var eventMarks = SlotMarks()
-    private var stageMarks = SlotMarks()
-    /// The records of `part.events`, in the same order.
-    private var records = unsafe [EventRecord]()
-    private var best = unsafe [Candidate]()
-    private var jsonBytes = 0
-    /// The store's count of removals before the first look-up.
-    private var removals: UInt64 = 0
+    private var selection: PartSelection
     private var shown: ShownPosition
 
     public init(_ store: Store) {
         reader = StoreReader(store)
-        partitionCount = store.partitionCounts[0]
+        selection = PartSelection(partitionCount: store.partitionCounts[0])
         let (globals, version) = reader.startedGlobals()
         shown = ShownPosition(offsets: [], globals: globals, globalsVersion: version)
     }
@@ -37,16 +27,10 @@ public final class StoreHolder: Holder {
     ) {
         let refusal = reader.read { view -> HolderRefusal? in
             if let refusal = check(query, needs) { return refusal }
-            unsafe self.part.removeAll()
-            unsafe records.removeAll(keepingCapacity: true)
-            jsonBytes = 0
-            switch query.request {
-            case .matches(let request): select(request, query, view)
-            case .teams(let request): select(request, view)
-            }
-            if jsonBytes > Limits.answerBytesMax { return .answerTooLarge }
+            selection.select(query, view)
+            if selection.jsonBytes > Limits.answerBytesMax { return .answerTooLarge }
             loadShown(query.partitions)
-            unsafe part(self.part, shown)
+            unsafe part(selection.part, shown)
             return nil
         }
         if let refusal { refused(refusal) }
@@ -75,148 +59,5 @@ public final class StoreHolder: Holder {
         shown.offsets.removeAll(keepingCapacity: true)
         partitions.forEach { shown.offsets.append(reader.started($0)) }
         (shown.globals, shown.globalsVersion) = reader.startedGlobals()
-    }
-
-    // MARK: - My matches
-
-    private func select(_ request: MatchesRequest, _ query: HolderQuery, _ view: borrowing StoreView) {
-        eventMarks.begin()
-        stageMarks.begin()
-        removals = view.removals
-        for id in request.eventIDs {
-            let partition = Partitioner.partition(of: id, partitions: partitionCount)
-            guard query.partitions.contains(partition), let found = unsafe view.event(id, in: partition),
-                unsafe found.record.sport == request.sport
-            else { continue }
-            _ = unsafe add(found.record, found.slot, view)
-        }
-        unsafe part.requestedCount = part.events.count
-        for id in request.teamIDs {
-            if let team = view.participant(id) { selectEvents(of: team, request.sport, query, view) }
-            unsafe part.teamEnds.append(Int32(part.teamEvents.count))
-        }
-    }
-
-    /// The first `eventsPerTeamMax` events of the team, by (start, name, id) of the records.
-    ///
-    /// The list is in the order of starts as they were filed; a record may have just moved. So the walk goes on until
-    /// the filed start has passed the worst start that is kept: an event whose place does not change stands in the list
-    /// under its own start and cannot be missed.
-    private func selectEvents(of team: UInt32, _ sport: Sport, _ query: HolderQuery, _ view: borrowing StoreView) {
-        guard query.eventsPerTeamMax > 0 else { return }
-        let after = query.now.milliseconds - query.matchesRemainMs
-        unsafe best.removeAll(keepingCapacity: true)
-        var cursor = unsafe view.events(of: team, after: after)
-        while let entry = unsafe cursor.next() {
-            if unsafe best.count == query.eventsPerTeamMax, unsafe entry.start > best[best.count - 1].start { break }
-            guard let candidate = unsafe candidate(entry.slot, team, view) else { continue }
-            let record = unsafe candidate.record
-            guard unsafe record.sport == sport, unsafe record.status.isShownForTeam,
-                unsafe record.start.milliseconds > after, unsafe query.partitions.contains(record.partition)
-            else { continue }
-            unsafe keep(candidate, query.eventsPerTeamMax)
-        }
-        for index in unsafe best.indices {
-            let candidate = unsafe best[index]
-            let position = unsafe eventMarks.find(candidate.slot) ?? add(candidate.record, candidate.slot, view)
-            unsafe part.teamEvents.append(position)
-        }
-    }
-
-    /// The event of an entry; nil where it was asked for by id, stands in `best` already, or no longer has the team.
-    /// An event that another team brought keeps the version it was shown with.
-    private func candidate(_ slot: UInt32, _ team: UInt32, _ view: borrowing StoreView) -> Candidate? {
-        for index in unsafe best.indices where unsafe best[index].slot == slot { return nil }
-        if let position = eventMarks.find(slot) {
-            guard unsafe Int(position) >= part.requestedCount else { return nil }
-            let record = unsafe records[Int(position)]
-            return unsafe record.hasParticipant(team) ? Candidate(record: record, slot: slot) : nil
-        }
-        guard let record = unsafe view.event(at: slot), unsafe record.hasParticipant(team) else { return nil }
-        // Deleted and made again since it was found: it stands at two slots, and is shown as it was found.
-        if view.removals != removals, unsafe part.events.contains(where: { unsafe equal($0.id, record.id) }) {
-            return nil
-        }
-        return unsafe Candidate(record: record, slot: slot)
-    }
-
-    private func keep(_ candidate: Candidate, _ most: Int) {
-        var index = unsafe best.count
-        while unsafe index > 0 && candidate.isBefore(best[index - 1]) { index -= 1 }
-        guard index < most else { return }
-        if unsafe best.count == most { unsafe best.removeLast() }
-        unsafe best.insert(candidate, at: index)
-    }
-
-    private func add(_ record: EventRecord, _ slot: UInt32, _ view: borrowing StoreView) -> Int32 {
-        let position = unsafe Int32(part.events.count)
-        eventMarks.insert(slot, position)
-        unsafe records.append(record)
-        let stage = unsafe addStage(record.stageSlot, view)
-        unsafe jsonBytes += record.json.count
-        unsafe part.events.append(
-            EventEntry(
-                start: record.start, stage: stage, hash: record.hash, id: ByteView(record.id),
-                name: ByteView(record.name), json: ByteView(record.json)))
-        return position
-    }
-
-    private func addStage(_ slot: UInt32, _ view: borrowing StoreView) -> Int32 {
-        if let position = stageMarks.find(slot) { return position }
-        let stage = unsafe view.stage(at: slot)
-        // As an event, a stage can stand at two slots; it appears once in an answer.
-        if view.removals != removals,
-            let position = unsafe part.stages.firstIndex(where: { unsafe equal($0.id, stage.id) })
-        {
-            return Int32(position)
-        }
-        let position = unsafe Int32(part.stages.count)
-        stageMarks.insert(slot, position)
-        unsafe jsonBytes += stage.json.count
-        unsafe part.stages.append(
-            StageEntry(
-                isKnown: stage.isKnown, positionScores: stage.positionScores, positionTeams: stage.positionTeams,
-                hash: stage.hash, id: ByteView(stage.id), name: ByteView(stage.name), json: ByteView(stage.json)))
-        return position
-    }
-
-    // MARK: - My teams
-
-    private func select(_ request: TeamsRequest, _ view: borrowing StoreView) {
-        for id in request.teamIDs {
-            guard let team = unsafe view.reference(.participant, id), unsafe team.isKnown,
-                unsafe team.sport == request.sport
-            else { continue }
-            unsafe jsonBytes += team.json.count
-            unsafe part.teams.append(
-                TeamEntry(hash: team.hash, id: ByteView(team.id), name: ByteView(team.name), json: ByteView(team.json)))
-        }
-    }
-}
-
-/// An event that may be among a team's first.
-@unsafe
-private struct Candidate {
-    var record: EventRecord
-    var slot: UInt32
-
-    var start: Int64 { unsafe record.start.milliseconds }
-
-    func isBefore(_ other: Candidate) -> Bool {
-        if unsafe start != other.start { return unsafe start < other.start }
-        let byName = unsafe ByteView.compare(ByteView(record.name), ByteView(other.record.name))
-        if byName != 0 { return byName < 0 }
-        return unsafe ByteView.compare(ByteView(record.id), ByteView(other.record.id)) < 0
-    }
-}
-
-private func equal(_ view: ByteView, _ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
-    unsafe ByteView.compare(view, ByteView(bytes)) == 0
-}
-
-extension ByteView {
-    fileprivate init(_ bytes: UnsafeBufferPointer<UInt8>) {
-        // A record's texts are never empty: an id has a byte at least, an empty name still has its place.
-        unsafe self.init(start: bytes.baseAddress.unsafelyUnwrapped, count: bytes.count)
     }
 }

@@ -15,8 +15,10 @@ public struct MemberSettings: Sendable {
     /// 0 takes a free one.
     public var managementPort: Int
     public var dataDirectory: String
-    /// At least 1.
+    /// 1 to `loopsMax`.
     public var loops: Int
+    /// The store has room for two readers of each (`EpochDomain.readersMax`).
+    static let loopsMax = 256
     public var drainTimeout: Duration
     public var logLevel: Logger.Level
 
@@ -27,7 +29,7 @@ public struct MemberSettings: Sendable {
         managementPort = settings.integer("management.port")
         dataDirectory = settings.text("data.dir") ?? ""
         let loops = settings.integer("loops")
-        self.loops = loops > 0 ? loops : max(1, ProcessInfo.processInfo.activeProcessorCount)
+        self.loops = loops > 0 ? loops : min(max(1, ProcessInfo.processInfo.activeProcessorCount), Self.loopsMax)
         drainTimeout = settings.duration("drain.timeout")
         logLevel = settings.text("log.level").flatMap { Logger.Level(rawValue: $0) } ?? .info
     }
@@ -55,6 +57,9 @@ public struct TopicNames: Sendable, Equatable {
         names = ModelKind.allCases.map { settings.text("kafka.topics.\($0.plural)") ?? "" }
         cluster = settings.text("kafka.topics.cluster") ?? ""
     }
+
+    /// The topics of the models, in the order of `ModelKind.allCases`.
+    public var models: [String] { names }
 
     /// The topic of the model.
     public subscript(kind: ModelKind) -> String { names[Int(kind.rawValue)] }

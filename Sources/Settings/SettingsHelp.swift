@@ -17,11 +17,11 @@ public enum SettingsHelp {
         return lines.joined(separator: "\n")
     }
 
-    /// Lines of at most 80 columns, indented under their flag; ArgumentParser would wrap them to the margin.
+    /// Lines of at most 79 columns, indented under their flag; ArgumentParser would wrap them to the margin.
     private static func wrapped(_ text: String) -> [String] {
         var lines: [String] = []
         for word in text.split(separator: " ") {
-            if let line = lines.last, line.count + 1 + word.count <= 80 {
+            if let line = lines.last, line.count + 1 + word.count <= 79 {
                 lines[lines.count - 1] = line + " " + word
             } else {
                 lines.append("        " + word)
@@ -51,6 +51,7 @@ public enum SettingsHelp {
         ]
         lines += SettingsTable.all.map(row)
         lines += clientSection
+        lines += exitCodes
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -81,6 +82,13 @@ public enum SettingsHelp {
         ] + SettingsTable.clientReserved.sorted { $0.key < $1.key }.map { "| `\($0.key)` | \($0.value) |" } + [
             "", "## Variables that are no settings", "",
             "`FAVORITES_CONFIG` (path of the settings file), `FAVORITES_BIN` (the binary the integration tests run),",
-            "`FAVORITES_CORE_ONLY` (builds the core alone) and `FAVORITES_TEST_…` (of the tests).",
+            "`FAVORITES_CORE_ONLY` (builds the core alone), `FAVORITES_ENDS_WITH_INPUT` (set to anything: the process stops when its",
+            "standard input ends, as the demo's processes do when it is killed) and `FAVORITES_TEST_…` (of the tests).",
+            "",
         ]
+
+    private static let exitCodes =
+        [
+            "## Exit codes", "", "| code | meaning |", "| --- | --- |", "| 0 | done, or ended by SIGTERM or Ctrl-C |",
+        ] + CommandError.Code.allCases.map { "| \($0.rawValue) | \($0.meaning) |" }
 }

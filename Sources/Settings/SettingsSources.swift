@@ -125,7 +125,7 @@ extension SettingsSource {
 
     /// Variables of the project that are no settings: of tests, of the build, and the path of the file.
     private static func isOther(_ variable: String) -> Bool {
-        ["FAVORITES_BIN", "FAVORITES_CORE_ONLY", "FAVORITES_CONFIG"].contains(variable)
+        ["FAVORITES_BIN", "FAVORITES_CORE_ONLY", "FAVORITES_CONFIG", "FAVORITES_ENDS_WITH_INPUT"].contains(variable)
             || variable.hasPrefix("FAVORITES_TEST_")
     }
 

@@ -73,7 +73,9 @@ enum SettingsTable {
                 .node: "./favorites-data/node", .router: "./favorites-data/router", .serve: "./favorites-data/serve",
             ],
             "Folder of this process's files; locked, so one process uses it at a time."),
-        Setting("loops", .integer(0...256), "0", "Event loops that serve requests; 0: one for each core."),
+        Setting(
+            "loops", .integer(0...MemberSettings.loopsMax), "0",
+            "Event loops that serve requests; 0: one for each core."),
         Setting(
             "drain.timeout", .duration(.zero...(.seconds(3_600))), "30s",
             "Longest time that a stop (SIGTERM) waits for what was begun."),

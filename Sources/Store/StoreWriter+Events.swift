@@ -61,7 +61,7 @@ extension StoreWriter {
     }
 
     /// Applies an event's tombstone.
-    public func deleteEvent(_ id: ID, partition: PartitionID, offset: Offset) -> ApplyResult {
+    func deleteEvent(_ id: ID, partition: PartitionID, offset: Offset) -> ApplyResult {
         guard let slot = store.findEvent(id, in: partition) else { return .unchanged }
         start(partition, offset)
         removeEvent(slot, id, partition)

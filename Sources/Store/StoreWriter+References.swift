@@ -74,7 +74,7 @@ extension StoreWriter {
     }
 
     /// Applies the tombstone of a reference. Who names it goes on naming an unknown model.
-    public func delete(_ kind: ModelKind, _ id: ID, partition: PartitionID, offset: Offset) -> ApplyResult {
+    func deleteReference(_ kind: ModelKind, _ id: ID, partition: PartitionID, offset: Offset) -> ApplyResult {
         guard let slot = store[kind].find(id), let old = unsafe store[kind].record(slot), unsafe old.isKnown else {
             return .unchanged
         }

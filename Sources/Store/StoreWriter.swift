@@ -89,6 +89,29 @@ public final class StoreWriter {
         precondition(retired.count == 0, "the writer ended before its readers")
     }
 
+    // MARK: - Messages
+
+    /// Applies a message with a value. The position of its partition moves with `advance`.
+    public func apply(
+        _ message: Message, _ arena: MessageArena, partition: PartitionID, offset: Offset
+    ) -> ApplyResult {
+        switch message {
+        case .event(let event): apply(event, arena, partition: partition, offset: offset)
+        case .participant(let model): apply(model, arena, partition: partition, offset: offset)
+        case .stage(let model): apply(model, arena, partition: partition, offset: offset)
+        case .season(let model): apply(model, arena, partition: partition, offset: offset)
+        case .region(let model): apply(model, arena, partition: partition, offset: offset)
+        case .category(let model): apply(model, arena, partition: partition, offset: offset)
+        }
+    }
+
+    /// Applies a tombstone.
+    public func delete(_ kind: ModelKind, _ id: ID, partition: PartitionID, offset: Offset) -> ApplyResult {
+        kind == .event
+            ? deleteEvent(id, partition: partition, offset: offset)
+            : deleteReference(kind, id, partition: partition, offset: offset)
+    }
+
     // MARK: - Memory
 
     func allocate(_ bytes: Int) -> UnsafeMutableRawPointer {

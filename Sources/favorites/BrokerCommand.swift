@@ -5,6 +5,7 @@ import Glibc
 import Kafka
 import Logging
 import Model
+import Settings
 import UnixSignals
 
 struct BrokerCommand: AsyncParsableCommand {
@@ -12,8 +13,8 @@ struct BrokerCommand: AsyncParsableCommand {
         commandName: "broker",
         abstract: "Runs an in-memory Kafka broker on loopback, for development, the demo and tests.",
         discussion: """
-            It speaks the real Kafka protocol on a free port of 127.0.0.1 and makes all topics. It keeps 5 MiB of each
-            partition and drops the oldest beyond that, so take enough partitions; it says when they were too few.
+            It speaks the real Kafka protocol on a free port of 127.0.0.1 and makes all topics. It keeps 5 MiB of each \
+            partition and drops the oldest beyond that, so take enough partitions; it says when they were too few. \
             Standard output gets one line, the bootstrap address. Ctrl-C or SIGTERM ends it and all its data.
             """)
 
@@ -23,7 +24,7 @@ struct BrokerCommand: AsyncParsableCommand {
     @Option(help: "Writes the bootstrap address here, once it serves; removed at the end.")
     var bootstrapFile: String?
 
-    @OptionGroup(title: "Topics") var topics: TopicNameOptions
+    @OptionGroup(title: "Topics") var topics: TopicOptions
 
     func validate() throws {
         guard (1...Limits.partitionsMax).contains(partitions) else {
@@ -33,20 +34,21 @@ struct BrokerCommand: AsyncParsableCommand {
 
     func run() async throws {
         let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
+        let topics = try topics.resolve()
         let broker = try MockBroker(logger: commandLogger())
         for name in topics.models { try broker.createTopic(name, partitions: partitions) }
-        try broker.createTopic(topics.kafkaTopicsCluster, partitions: 1)
+        try broker.createTopic(topics.cluster, partitions: 1)
         if let bootstrapFile { try writeFileAtomically(bootstrapFile, broker.bootstrap + "\n") }
         defer { if let bootstrapFile { unsafe unlink(bootstrapFile) } }
         FileOutput.standardOutput.write(broker.bootstrap + "\n")
         printError("An in-memory Kafka broker serves at \(broker.bootstrap); partitions of each topic: \(partitions).")
-        try await watch(bootstrap: broker.bootstrap, until: signals)
+        try await watch(topics.models, bootstrap: broker.bootstrap, until: signals)
         withExtendedLifetime(broker) {}
     }
 
     /// Looks at the logs once a second until a signal comes.
-    private func watch(bootstrap: String, until signals: UnixSignalsSequence) async throws {
-        let (topics, partitions) = (topics.models, partitions)
+    private func watch(_ topics: [String], bootstrap: String, until signals: UnixSignalsSequence) async throws {
+        let partitions = partitions
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { for await _ in signals { return } }
             group.addTask {

@@ -10,11 +10,15 @@ import Synchronization
 
 struct DemoCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "demo", abstract: "Run a whole cluster on this machine, with live updates.",
+        commandName: "demo", abstract: "Runs a whole cluster on this machine, with live updates.",
         discussion: """
-            Starts the embedded broker, nodes and a router as processes, publishes an offer (a generated one, or the
-            folder of --data) and plays a match day on it. Prints the addresses and how to end each process. Ctrl-C
-            ends all of them.
+            Starts the embedded broker, nodes and a router as processes, publishes an offer (a generated one, or the \
+            folder of --data) and plays a match day on it. Prints addresses, three curl lines that have an answer, and \
+            how to end each process: end a node and see that the answers stay. Where the offer lies in the past the \
+            cluster's clock stands still at its last days.
+
+            Each process writes a log into a folder of its own under the temporary folder, which is removed at the \
+            end. Ctrl-C ends everything; kill -9 too, but leaves the folder.
             """)
 
     @Option(help: ArgumentHelp("An offer folder to publish instead of a generated one.", valueName: "DIR"))
@@ -42,174 +46,117 @@ struct DemoCommand: ParsableCommand {
     func run() throws {
         signal(SIGINT) { _ in isDemoEnding.store(true, ordering: .relaxed) }
         signal(SIGTERM) { _ in isDemoEnding.store(true, ordering: .relaxed) }
+        let given = try data.map { path in try OfferFolder(path: path) }
+        guard let port = Loopback.free(httpPort), let management = Loopback.free(0) else {
+            throw CommandError(
+                "port \(httpPort) is in use by another process; give another --http-port, or 0 for a free one",
+                code: .unavailable)
+        }
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("favorites-demo-\(getpid())").path
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        guard unsafe mkdir(folder, 0o755) == 0 else {
+            throw CommandError("cannot make \(folder): \(systemError()); set TMPDIR to a folder", code: .system)
+        }
         defer { try? FileManager.default.removeItem(atPath: folder) }
         var processes = DemoProcesses(folder: folder)
         defer { processes.endAll() }
+        do {
+            let now = Timestamp(milliseconds: Int64(Date().timeIntervalSince1970) * 1_000)
+            let brokers = try startBroker(&processes)
+            let offer = try given ?? generate(processes, now: now)
+            guard let shown = try DemoOffer(offer, now: now) else {
+                throw CommandError("\(offer.path): has no events to show", code: .data)
+            }
+            try publish(offer, processes, brokers: brokers)
+            try startMembers(&processes, shown, brokers: brokers, ports: (port, management))
+            if rate > 0 { try play(&processes, offer, brokers: brokers, now: shown.frozen ?? now) }
+            explain(processes, shown, brokers: brokers, ports: (port, management))
+            watch(&processes)
+        } catch is DemoEnded {}
+        say("\nEnding everything …")
+    }
 
-        print("Starting the broker …")
-        let bootstrap = folder + "/bootstrap"
+    // MARK: - Starting
+
+    private func startBroker(_ processes: inout DemoProcesses) throws -> String {
+        say("Starting the broker …")
+        let bootstrap = processes.folder + "/bootstrap"
         try processes.start(
             "broker", ["broker", "--partitions", "\(Self.partitions)", "--bootstrap-file", bootstrap])
         try processes.wait(seconds: 20, for: "broker") { FileManager.default.fileExists(atPath: bootstrap) }
-        let brokers = try String(contentsOfFile: bootstrap, encoding: .utf8).trimmingCharacters(
-            in: .whitespacesAndNewlines)
-        let now = "\(Timestamp(milliseconds: Int64(Date().timeIntervalSince1970) * 1_000))"
-        let offer = try data ?? generate(folder + "/offer", now: now)
-        print("Publishing \(offer) …")
-        try Self.call(["publish", offer, "--kafka-brokers", brokers])
-        let port = try startMembers(&processes, brokers: brokers, folder: folder)
-        if rate > 0 {
-            try processes.start(
-                "simulate",
-                ["simulate", "--kafka-brokers", brokers, "--rate", "\(rate)", "--data", offer, "--now", now])
-        }
-        try explain(processes, port: port, offer: offer, brokers: brokers)
-        while !isDemoEnding.load(ordering: .relaxed) {
-            if let ended = processes.firstEnded { throw CommandError("\(ended) ended; see its log above", code: .unavailable) }
-            _ = usleep(200_000)
-        }
-        print("\nEnding \(processes.count) processes …")
+        return try String(contentsOfFile: bootstrap, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
-    private func generate(_ path: String, now: String) throws -> String {
-        print("Generating \(Self.events) events around now …")
-        try Self.call(["generate", "--events", "\(Self.events)", "--seed", "1", "--out", path, "--now", now])
-        return path
+    private func generate(_ processes: DemoProcesses, now: Timestamp) throws -> OfferFolder {
+        let path = processes.folder + "/offer"
+        say("Generating \(Self.events) events around now …")
+        try processes.call(["generate", "--events", "\(Self.events)", "--seed", "1", "--out", path, "--now", "\(now)"])
+        return try OfferFolder(path: path)
     }
 
-    private func startMembers(_ processes: inout DemoProcesses, brokers: String, folder: String) throws -> Int {
-        print("Starting \(nodes) nodes and a router …")
+    private func publish(_ offer: OfferFolder, _ processes: DemoProcesses, brokers: String) throws {
+        say("Publishing \(offer.path) …")
+        try processes.call(["publish", offer.path, "--kafka-brokers", brokers])
+    }
+
+    private func startMembers(
+        _ processes: inout DemoProcesses, _ shown: DemoOffer, brokers: String, ports: (http: Int, management: Int)
+    ) throws {
+        say("Starting \(nodes == 1 ? "a node" : "\(nodes) nodes") and a router …")
+        let kafka = ["--kafka-brokers", brokers, "--cluster-replicas", "\(min(2, nodes))"]
+        var members: [Int] = [ports.management]
         for number in 1...nodes {
+            guard let management = Loopback.free(0) else { throw CommandError("no port is free", code: .system) }
+            members.append(management)
             try processes.start(
                 "node-\(number)",
-                [
-                    "node", "--kafka-brokers", brokers, "--data-dir", "\(folder)/node-\(number)", "--link-port", "0",
-                    "--management-port", "0", "--node-id", "node-\(number)", "--log-level", "warning",
-                ])
+                ["node", "--data-dir", "\(processes.folder)/node-\(number)", "--node-id", "node-\(number)"]
+                    + ["--link-port", "0", "--management-port", "\(management)"] + kafka)
         }
-        let management = try Self.freePort()
-        let port = httpPort == 0 ? try Self.freePort() : httpPort
         try processes.start(
             "router",
-            [
-                "router", "--kafka-brokers", brokers, "--data-dir", folder + "/router", "--http-port", "\(port)",
-                "--management-port", "\(management)", "--node-id", "router-1", "--log-level", "warning",
-            ])
-        try processes.wait(seconds: 120, for: "router") {
-            (try? Data(contentsOf: Self.url("http://127.0.0.1:\(management)/health/ready"))) != nil
-        }
-        print("Ready. Health and metrics of the router: http://127.0.0.1:\(management)/health and /metrics")
-        return port
+            ["router", "--data-dir", processes.folder + "/router", "--node-id", "router-1"]
+                + ["--http-port", "\(ports.http)", "--management-port", "\(ports.management)"] + kafka
+                + (shown.frozen.map { ["--clock-fixed", "\($0)"] } ?? []))
+        say("Waiting until everything is loaded …")
+        // The router is ready when each partition has one holder; whoever then ends a node wants the second one too.
+        try processes.wait(seconds: 120, for: "router") { members.allSatisfy(Loopback.isReady) }
     }
 
-    /// Three lines to paste, with ids of the offer that have an answer.
-    private func explain(_ processes: DemoProcesses, port: Int, offer: String, brokers: String) throws {
-        var team: (sport: String, id: String, event: String)?
-        try OfferFolder(path: offer).forEach(.event) { _, key, value in
-            guard team == nil, let value, let sample = DemoSample(value) else { return }
-            team = (sample.sport, sample.participants.first?.id ?? "", String(decoding: key, as: UTF8.self))
-        }
-        let sample = team ?? ("soccer", "unknown", "unknown")
-        print("Kafka: \(brokers)")
-        for process in processes.list { print("  kill \(process.pid)   # \(process.name)") }
-        print("Try:")
-        let base = "http://127.0.0.1:\(port)/v1/api/app"
-        print("  curl -s '\(base)/mym/\(sample.sport)?teamIds=\(sample.id)'")
-        print("  curl -s '\(base)/mym/\(sample.sport)?eventIds=\(sample.event)'")
-        print("  curl -si '\(base)/myt/\(sample.sport)?teamIds=\(sample.id)'")
-        print("Ctrl-C ends it all.")
-        fflush(nil)
+    private func play(_ processes: inout DemoProcesses, _ offer: OfferFolder, brokers: String, now: Timestamp) throws {
+        try processes.start(
+            "simulate",
+            ["simulate", "--kafka-brokers", brokers, "--rate", "\(rate)", "--data", offer.path, "--now", "\(now)"])
     }
 
-    private static func call(_ arguments: [String]) throws {
-        let process = Process()
-        process.executableURL = executable
-        process.arguments = arguments
-        try process.run()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else {
-            throw CommandError("`favorites \(arguments[0])` failed; see above", code: .unavailable)
-        }
+    // MARK: - Running
+
+    private func explain(
+        _ processes: DemoProcesses, _ shown: DemoOffer, brokers: String, ports: (http: Int, management: Int)
+    ) {
+        let base = "http://127.0.0.1:\(ports.http)/v1/api/app"
+        let kills = processes.list.map { "  kill \($0.pid)   # \($0.name)" }
+        let frozen = shown.frozen.map { ["The offer lies in the past, so the cluster's clock stands still at \($0)."] }
+        let lines =
+            ["", "Ready."] + (frozen ?? []) + ["Try:"] + [
+                "  curl -s '\(base)/mym/\(shown.sport)?teamIds=\(shown.team)'",
+                "  curl -s '\(base)/mym/\(shown.sport)?eventIds=\(shown.event)&teamIds=\(shown.team)'",
+                "  curl -si '\(base)/myt/\(shown.sport)?teamIds=\(shown.team)'", "",
+                "Health:   http://127.0.0.1:\(ports.management)/health",
+                "Metrics:  http://127.0.0.1:\(ports.management)/metrics", "Kafka:    \(brokers)",
+                "Logs:     tail -f \(processes.folder)/*.log", "", "To end one process:",
+            ] + kills + ["", "Ctrl-C ends everything."]
+        say(lines.joined(separator: "\n"))
     }
 
-    static var executable: URL {
-        // /proc/self/exe is the running file on Linux, however it was called.
-        URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-    }
-
-    private static func url(_ text: String) throws -> URL {
-        guard let url = URL(string: text) else { throw CommandError("\(text) is no URL") }
-        return url
-    }
-
-    /// A port that is free now; whoever takes it in between makes the start fail with a clear error.
-    private static func freePort() throws -> Int {
-        let file = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(file) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = unsafe inet_addr("127.0.0.1")
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let isBound = unsafe withUnsafeMutablePointer(to: &address) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                unsafe bind(file, address, size) == 0 && getsockname(file, address, &size) == 0
-            }
-        }
-        guard isBound else { throw CommandError("no free port", code: .system) }
-        return Int(UInt16(bigEndian: address.sin_port))
-    }
-}
-
-/// What of an event the printed lines need.
-private struct DemoSample: Decodable {
-    struct Participant: Decodable { var id: String }
-    var sport: String
-    var participants: [Participant]
-
-    init?(_ json: [UInt8]) {
-        guard let sample = try? JSONDecoder().decode(DemoSample.self, from: Data(json)) else { return nil }
-        self = sample
-    }
-}
-
-/// The demo's processes; those still running end with `endAll`, newest first.
-private struct DemoProcesses {
-    let folder: String
-    private var processes: [(name: String, process: Process)] = []
-
-    init(folder: String) { self.folder = folder }
-
-    var count: Int { processes.count }
-    var list: [(name: String, pid: Int32)] { processes.map { ($0.name, $0.process.processIdentifier) } }
-    var firstEnded: String? { processes.first { !$0.process.isRunning }?.name }
-
-    mutating func start(_ name: String, _ arguments: [String]) throws {
-        let process = Process()
-        process.executableURL = DemoCommand.executable
-        process.arguments = arguments
-        try process.run()
-        processes.append((name, process))
-    }
-
-    /// Waits until `isDone`; fails where the process ends before or the time is over.
-    func wait(seconds: Int, for name: String, until isDone: () -> Bool) throws {
-        for _ in 0..<seconds * 10 {
-            if isDone() { return }
-            if let ended = firstEnded { throw CommandError("\(ended) ended; see its log above", code: .unavailable) }
-            if isDemoEnding.load(ordering: .relaxed) { throw CommandError("ended while starting", code: .unavailable) }
+    /// Until Ctrl-C, or until nobody is left. Children may end: that the others go on is what there is to see.
+    private func watch(_ processes: inout DemoProcesses) {
+        while !isDemoEnding.load(ordering: .relaxed), processes.runningCount > 0 {
             _ = usleep(100_000)
+            // Ctrl-C ends them all at once.
+            guard !isDemoEnding.load(ordering: .relaxed) else { return }
+            for name in processes.ended() { say("\(name) has ended; the others go on.") }
         }
-        throw CommandError("\(name) was not ready within \(seconds) s", code: .unavailable)
     }
 
-    func endAll() {
-        for entry in processes.reversed() where entry.process.isRunning { entry.process.terminate() }
-        for _ in 0..<100 where processes.contains(where: \.process.isRunning) { _ = usleep(100_000) }
-        for entry in processes where entry.process.isRunning { kill(entry.process.processIdentifier, SIGKILL) }
-    }
+    private func say(_ text: String) { FileOutput.standardOutput.write(text + "\n") }
 }
-
-/// Set by a signal handler, which may do little more.
-private let isDemoEnding = Atomic<Bool>(false)

@@ -1,6 +1,7 @@
 // Writing to descriptors and files by system calls: nothing is buffered, so a line is out when the call returns.
 
 import Glibc
+import Settings
 
 struct FileOutput: Sendable {
     static let standardOutput = FileOutput(descriptor: STDOUT_FILENO)
@@ -31,13 +32,15 @@ struct FileOutput: Sendable {
 func writeFileAtomically(_ path: String, _ text: String) throws {
     let temporary = "\(path).\(getpid()).tmp"
     let descriptor = unsafe open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else { throw CommandFailure("cannot write \(path): \(systemError()); name another path") }
+    guard descriptor >= 0 else {
+        throw CommandError("cannot write \(path): \(systemError()); name another path", code: .system)
+    }
     let isWritten = FileOutput(descriptor: descriptor).write(text)
     close(descriptor)
     guard isWritten, unsafe rename(temporary, path) == 0 else {
         let reason = systemError()
         unsafe unlink(temporary)
-        throw CommandFailure("cannot write \(path): \(reason); name another path")
+        throw CommandError("cannot write \(path): \(reason); name another path", code: .system)
     }
 }
 

@@ -7,9 +7,9 @@ import Offer
 struct GenerateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "generate",
-        abstract: "Write a synthetic offer of all six sports as an offer folder.",
+        abstract: "Writes a synthetic offer of all six sports as an offer folder.",
         discussion: """
-            The folder holds {regions,categories,seasons,stages,participants,events}.ndjson.gz, one
+            The folder holds {regions,categories,seasons,stages,participants,events}.ndjson.gz, one \
             {"key":…,"value":…} a line. The same events, seed and now give the same bytes.
             """)
 

@@ -57,8 +57,10 @@ struct MemberService: Service {
         do {
             let management = try await startManagement(parts, registry, managementGroup)
             try await withGracefulShutdownHandler {
-                try await start(parts, id, group, registry, managementPort: management.port)
-                try await parts.waitForStop()
+                try await cancelWhenGracefulShutdown {
+                    try await start(parts, id, group, registry, managementPort: management.port)
+                }
+                await parts.waitForStop()
             } onGracefulShutdown: {
                 parts.stop()
             }
@@ -66,7 +68,11 @@ struct MemberService: Service {
             await management.drain(idleGrace: .zero, deadline: .seconds(1))
         } catch {
             await takeDown(parts)
-            throw CommandError(describing: error)
+            // Told to stop while starting, which it did.
+            guard parts.isStopping else {
+                throw CommandError(
+                    starting: error, member: member, httpPort: router?.http.port, linkPort: node?.linkPort)
+            }
         }
         try await group.shutdownGracefully()
         try await managementGroup.shutdownGracefully()
@@ -146,19 +152,11 @@ struct MemberService: Service {
 
     /// A router waits for the events topic as a node does.
     private func waitForEvents(_ parts: Parts, _ client: KafkaClientOptions) async throws -> Int {
-        let admin = try KafkaAdmin(options: client, timeoutMs: 3_000, logger: logger)
-        var log = RateLimitedLog()
-        let topic = kafka.topics[.event]
-        while !parts.isStopping {
-            if let count = try? admin.partitionCounts()[topic] { return count }
-            if log.shouldLog(nowNanoseconds: Clocks.monotonicNs()) != nil {
-                logger.warning(
-                    "waiting for the events topic; `favorites topics create` makes it",
-                    metadata: ["topic": "\(topic)"])
-            }
+        var wait = try TopicWait(for: [kafka.topics[.event]], at: client, logger: logger)
+        while true {
+            if let counts = wait.look() { return counts[0] }
             try await Task.sleep(for: .milliseconds(200))
         }
-        throw CancellationError()
     }
 
     private func takeDown(_ parts: Parts) async {
@@ -183,22 +181,10 @@ struct Addresses: Sendable {
 }
 
 extension KafkaClientOptions {
-    init(_ settings: KafkaSettings, id: ID) {
+    init(_ settings: KafkaSettings, id: some CustomStringConvertible) {
         self.init(
             brokers: settings.brokers.joined(separator: ","), clientID: "favorites-\(id)",
             passthrough: settings.clientOptions.values)
-    }
-}
-
-extension CommandError {
-    /// What a service could not start or go on for, as one line.
-    init(describing error: any Error) {
-        self =
-            switch error {
-            case let error as CommandError: error
-            case is CancellationError: CommandError("stopped while starting", code: .unavailable)
-            default: CommandError("\(error)", code: .unavailable)
-            }
     }
 }
 

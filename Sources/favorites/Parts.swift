@@ -99,7 +99,7 @@ final class Parts: Sendable {
         stop()
     }
 
-    func waitForStop() async throws {
+    func waitForStop() async {
         await withCheckedContinuation { continuation in
             let isStopping = state.withLock { state in
                 if !state.isStopping { state.waiting = continuation }

@@ -5,22 +5,23 @@ import Glibc
 import Kafka
 import Model
 import Offer
+import Settings
 
 struct PublishCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "publish",
-        abstract: "Publishes a folder of {regions,categories,seasons,stages,participants,events}.ndjson[.gz].",
+        abstract: "Publishes an offer folder into the topics.",
         discussion: """
-            Each line is {"key": …, "value": …}; a null value deletes. All files are read once before anything is sent,
-            so a broken line stops it before anything is half-published. Fails if a message was not delivered, or if
+            The folder holds {regions,categories,seasons,stages,participants,events}.ndjson[.gz]; not all must be there. \
+            Each line is {"key": …, "value": …}; a null value deletes. All files are read once before anything is sent, \
+            so a broken line stops it before anything is half-published. Fails if a message was not delivered, or if \
             the broker has dropped some of them again.
             """)
 
     @Argument(help: "The folder.")
     var directory: String
 
-    @OptionGroup(title: "Kafka") var kafka: KafkaCommandOptions
-    @OptionGroup(title: "Topics") var topics: TopicNameOptions
+    @OptionGroup(title: "Kafka") var kafka: KafkaOptions
 
     @Option(help: "Messages a second at most; without it as fast as the broker takes them.")
     var rate: Int?
@@ -34,27 +35,27 @@ struct PublishCommand: ParsableCommand {
 
     func run() throws {
         let folder = try OfferFolder(path: directory)
-        let options = try kafka.clientOptions(id: "favorites-publish")
-        let admin = try KafkaAdmin(
-            options: options, timeoutMs: KafkaCommandOptions.reachTimeoutMs, logger: commandLogger())
-        let partitions = try kafka.partitionCounts(admin, brokers: options.brokers)
+        let settings = try kafka.resolve()
+        let topics = settings.topics
+        let options = KafkaClientOptions(settings, id: "publish")
+        let admin = try KafkaAdmin(options: options, timeoutMs: reachTimeoutMs, logger: commandLogger())
+        let partitions = try admin.reach(settings)
         printError("Checking \(directory) …")
         let counts = try check(folder)
         let kinds = OfferFolder.order.filter { counts[$0] > 0 }
-        for kind in kinds where partitions[topics.models[Int(kind.rawValue)]] == nil {
-            throw CommandFailure(
-                "topic \(topics.models[Int(kind.rawValue)]) does not exist at \(options.brokers): "
-                    + "run `favorites topics create` first")
+        for kind in kinds where partitions[topics[kind]] == nil {
+            throw CommandError(
+                "topic \(topics[kind]) does not exist at \(options.brokers): run `favorites topics create` first",
+                code: .unavailable)
         }
         if let first = counts.firstSkipped {
             printError("warning: \(counts.skippedTotal) broken lines are left out; the first: \(first)")
         }
         let producer = try KafkaProducer(
-            options: options, topics: topics.models, deliveryTimeoutMs: KafkaCommandOptions.reachTimeoutMs,
-            logger: commandLogger())
+            options: options, topics: topics.models, deliveryTimeoutMs: reachTimeoutMs, logger: commandLogger())
         let outcome = try send(folder, kinds, total: counts.total, producer)
         try report(outcome, total: counts.total, producer)
-        try refuseTrimmed(kinds.map { Int($0.rawValue) }, partitions, producer, admin)
+        try refuseTrimmed(kinds, topics, partitions, producer, admin)
     }
 
     private func check(_ folder: OfferFolder) throws -> OfferCounts {
@@ -62,8 +63,9 @@ struct PublishCommand: ParsableCommand {
             return try folder.check(skipInvalid: skipInvalid)
         } catch {
             guard error.code == .brokenLine else { throw error }
-            throw CommandFailure(
-                "\(error); nothing was published: correct the line, or leave broken lines out with --skip-invalid")
+            throw CommandError(
+                "\(error); nothing was published: correct the line, or leave broken lines out with --skip-invalid",
+                code: .data)
         }
     }
 
@@ -99,29 +101,30 @@ struct PublishCommand: ParsableCommand {
         let counts = producer.counts
         print("\(counts.delivered) messages delivered, \(counts.failed) failed, \(total - outcome.sent) not sent")
         guard let refusal = outcome.refusal else { return }
-        throw CommandFailure(
+        throw CommandError(
             "not everything was delivered (\(refusal)): see to the broker, then publish the folder again; what is "
-                + "there already does no harm a second time")
+                + "there already does no harm a second time", code: .unavailable)
     }
 
     private func refuseTrimmed(
-        _ sentTopics: [Int], _ partitions: [String: Int], _ producer: KafkaProducer, _ admin: KafkaAdmin
+        _ sent: [ModelKind], _ topics: TopicNames, _ partitions: [String: Int], _ producer: KafkaProducer,
+        _ admin: KafkaAdmin
     ) throws {
-        let names = sentTopics.map { topics.models[$0] }
+        let names = sent.map { topics[$0] }
         let logs = try admin.bounds(of: partitions.filter { names.contains($0.key) })
         var problems: [String] = []
-        for topic in sentTopics {
-            let name = topics.models[topic]
+        for kind in sent {
+            let name = topics[kind]
             guard let logs = logs[name], let trimming = LogTrimming(logs) else { continue }
-            let isOurs = producer.firstOffsets(of: topic).contains { partition, offset in
+            let isOurs = producer.firstOffsets(of: Int(kind.rawValue)).contains { partition, offset in
                 Int(partition.rawValue) < logs.count && logs[Int(partition.rawValue)].start > offset
             }
             if isOurs { problems.append("\(name): \(trimming.advice)") }
         }
         guard !problems.isEmpty else { return }
-        throw CommandFailure(
-            "the broker has dropped some of these messages again, since its partitions were full. "
-                + problems.joined(separator: ". "))
+        throw CommandError(
+            "the broker has dropped some of these messages again, since its partitions were full: "
+                + problems.joined(separator: "; "), code: .data)
     }
 }
 

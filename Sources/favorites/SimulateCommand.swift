@@ -5,20 +5,20 @@ import Glibc
 import Kafka
 import Model
 import Offer
+import Settings
 import Synchronization
 
 struct SimulateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "simulate",
-        abstract: "Play a live match day into the topics.",
+        abstract: "Plays a live match day into the topics.",
         discussion: """
-            Kick-offs, scores, periods, full times, postponements, now and then a new fixture or a rename, on top of
-            an offer that was published before: the folder of --data, or else the one that `favorites generate` makes
+            Kick-offs, scores, periods, full times, postponements, now and then a new fixture or a rename, on top of \
+            an offer that was published before: the folder of --data, or else the one that `favorites generate` makes \
             of the same --events, --seed and --now. Ends on Ctrl-C, or after --count updates.
             """)
 
-    @OptionGroup(title: "Kafka") var kafka: KafkaCommandOptions
-    @OptionGroup(title: "Topics") var topics: TopicNameOptions
+    @OptionGroup(title: "Kafka") var kafka: KafkaOptions
 
     @Option(help: ArgumentHelp("Updates a second, 1 to 1000000.", valueName: "N"))
     var rate = 100
@@ -50,17 +50,21 @@ struct SimulateCommand: ParsableCommand {
     }
 
     func run() throws {
-        let options = try kafka.clientOptions(id: "favorites-simulate")
+        let settings = try kafka.resolve()
+        let options = KafkaClientOptions(settings, id: "simulate")
         let logger = commandLogger()
-        let admin = try KafkaAdmin(options: options, timeoutMs: KafkaCommandOptions.reachTimeoutMs, logger: logger)
-        // Somebody is there, or the command ends here with a clear word.
-        _ = try kafka.partitionCounts(admin, brokers: options.brokers)
+        let partitions = try KafkaAdmin(options: options, timeoutMs: reachTimeoutMs, logger: logger).reach(settings)
+        if let missing = settings.topics.models.first(where: { partitions[$0] == nil }) {
+            throw CommandError(
+                "topic \(missing) does not exist at \(options.brokers): run `favorites topics create`, then "
+                    + "`favorites publish`", code: .unavailable)
+        }
         let start = try GenerateCommand.instant(now)
         let offer =
             try data.map { try MatchDayOffer(folder: OfferFolder(path: $0), now: start) }
             ?? MatchDayOffer(generator: Generator(events: events, seed: seed, now: start))
         var day = try MatchDay(offer: offer, seed: seed)
-        let producer = try KafkaProducer(options: options, topics: topics.models, logger: logger)
+        let producer = try KafkaProducer(options: options, topics: settings.topics.models, logger: logger)
         printError("simulating \(offer.count) matches at \(rate) updates a second")
         signal(SIGINT) { _ in isStopping.store(true, ordering: .relaxed) }
         signal(SIGTERM) { _ in isStopping.store(true, ordering: .relaxed) }
@@ -85,8 +89,8 @@ struct SimulateCommand: ParsableCommand {
         let counts = producer.counts
         print("sent \(sent) updates: \(counts.delivered) delivered, \(counts.failed) failed")
         guard counts.delivered == sent else {
-            if let error = counts.firstError { printError("\(error)") }
-            throw ExitCode.failure
+            let reason = counts.firstError.map { " (\($0))" } ?? ""
+            throw CommandError("not everything was delivered\(reason): see to the broker", code: .unavailable)
         }
     }
 }

@@ -3,6 +3,7 @@
 import ArgumentParser
 import Kafka
 import Model
+import Settings
 
 struct TopicsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -12,13 +13,12 @@ struct TopicsCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Makes the topics that do not exist yet, compacted; changes none that do.",
             discussion: """
-                A topic's partition count is fixed for its life: growing it would move keys to other partitions, where
-                neither readers nor compaction would find their older messages. To change it, make topics of other
+                A topic's partition count is fixed for its life: growing it would move keys to other partitions, where \
+                neither readers nor compaction would find their older messages. To change it, make topics of other \
                 names (--kafka-topics-…), publish everything into them, and start the cluster on those names.
                 """)
 
-        @OptionGroup(title: "Kafka") var kafka: KafkaCommandOptions
-        @OptionGroup(title: "Topics") var topics: TopicNameOptions
+        @OptionGroup(title: "Kafka") var kafka: KafkaOptions
 
         @Option(help: "Partitions of each model's topic, 1 to 512.")
         var partitions: Int
@@ -40,12 +40,13 @@ struct TopicsCommand: ParsableCommand {
         }
 
         func run() throws {
-            let options = try kafka.clientOptions(id: "favorites-topics")
+            let settings = try kafka.resolve()
             let admin = try KafkaAdmin(
-                options: options, timeoutMs: KafkaCommandOptions.reachTimeoutMs, logger: commandLogger())
-            let existing = try kafka.partitionCounts(admin, brokers: options.brokers)
+                options: KafkaClientOptions(settings, id: "topics"), timeoutMs: reachTimeoutMs, logger: commandLogger())
+            let existing = try admin.reach(settings)
+            let wanted = wanted(settings.topics)
             // All of them are looked at before the first is made.
-            try refuseOtherCounts(existing)
+            try refuseOtherCounts(wanted, existing)
             for topic in wanted {
                 try make(topic, exists: existing[topic.name] != nil, admin)
             }
@@ -57,7 +58,7 @@ struct TopicsCommand: ParsableCommand {
             var settings: [String: String]
         }
 
-        private var wanted: [Wanted] {
+        private func wanted(_ topics: TopicNames) -> [Wanted] {
             let models = topics.models.map {
                 Wanted(
                     name: $0, partitions: partitions,
@@ -66,7 +67,7 @@ struct TopicsCommand: ParsableCommand {
             // Every live member writes about once a second and readers want its newest message only. So old segments
             // are closed after ten minutes and gone after an hour, also those of members that will never write again.
             let cluster = Wanted(
-                name: topics.kafkaTopicsCluster, partitions: 1,
+                name: topics.cluster, partitions: 1,
                 settings: [
                     "cleanup.policy": "compact,delete", "segment.ms": "600000", "retention.ms": "3600000",
                     "delete.retention.ms": "600000", "min.cleanable.dirty.ratio": "0.1",
@@ -74,14 +75,14 @@ struct TopicsCommand: ParsableCommand {
             return models + [cluster]
         }
 
-        private func refuseOtherCounts(_ existing: [String: Int]) throws {
+        private func refuseOtherCounts(_ wanted: [Wanted], _ existing: [String: Int]) throws {
             let wrong = wanted.filter { (existing[$0.name] ?? $0.partitions) != $0.partitions }
             guard !wrong.isEmpty else { return }
             let list = wrong.map { "\($0.name) has \(existing[$0.name] ?? 0), not \($0.partitions)" }
-            throw CommandFailure(
+            throw CommandError(
                 "nothing was made: a topic's partition count never changes, since its keys would move to other "
                     + "partitions (\(list.joined(separator: "; "))). Give the count they have, or make topics of other "
-                    + "names with --kafka-topics-…, publish again into those and start the cluster on them.")
+                    + "names with --kafka-topics-…, publish again into those and start the cluster on them")
         }
 
         private func make(_ topic: Wanted, exists: Bool, _ admin: KafkaAdmin) throws {
@@ -97,11 +98,14 @@ struct TopicsCommand: ParsableCommand {
                 // Somebody else was faster.
                 case .topicExists: try describe(topic, admin)
                 case .unsupported:
-                    throw CommandFailure(
-                        "this broker cannot create topics. The embedded one makes its own when it starts: run "
-                            + "`favorites broker --partitions \(partitions)`. Any other needs Kafka 0.10.2 or later.")
+                    throw CommandError(
+                        "this broker cannot create topics: the embedded one makes its own when it starts (run `favorites "
+                            + "broker --partitions \(partitions)`), any other needs Kafka 0.10.2 or later",
+                        code: .unavailable)
                 default:
-                    throw CommandFailure("\(error.message). Topics named above were made; run this again to go on.")
+                    throw CommandError(
+                        "\(error.message); topics named above were made, so correct this and run it again",
+                        code: .unavailable)
                 }
             }
         }
@@ -109,7 +113,7 @@ struct TopicsCommand: ParsableCommand {
         /// Says how an existing topic stands, and where that differs from what it should be.
         private func describe(_ topic: Wanted, _ admin: KafkaAdmin) throws {
             let count = try admin.partitionCounts()[topic.name]
-            if let count, count != topic.partitions { try refuseOtherCounts([topic.name: count]) }
+            if let count, count != topic.partitions { try refuseOtherCounts([topic], [topic.name: count]) }
             print("\(topic.name): exists, partitions: \(topic.partitions), unchanged")
             // A broker that cannot tell, as the embedded one, has nothing to compare.
             guard let policy = (try? admin.settings(of: topic.name))?["cleanup.policy"],

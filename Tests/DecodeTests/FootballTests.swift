@@ -1,25 +1,19 @@
-// Real data: every message of the shared football folder.
+// Real data: every message of the football fixtures.
 
 import Foundation
 import Model
+import TestSupport
 import Testing
 
 struct FootballTests {
-    /// `FAVORITES_SHARED_DATA`, or `../shared/data` beside the package.
-    static let folder: URL = {
-        if let path = ProcessInfo.processInfo.environment["FAVORITES_SHARED_DATA"] {
-            return URL(fileURLWithPath: path).appendingPathComponent("football")
-        }
-        let package = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../..")
-        return package.appendingPathComponent("../shared/data/football").standardizedFileURL
-    }()
+    static let folder = TestPaths.football
 
     static let counts: [ModelKind: Int] = [
         .event: 92_900, .participant: 1_147, .stage: 279, .season: 19, .region: 57, .category: 29,
     ]
 
     @Test(
-        .enabled(if: FileManager.default.fileExists(atPath: folder.path), "no football data at \(folder.path)"),
+        .enabled(if: folder != nil, "there is no folder of football fixtures"),
         arguments: ModelKind.allCases)
     func decodes(_ kind: ModelKind) throws {
         var harness = Harness()
@@ -40,7 +34,7 @@ struct FootballTests {
     static func messages(_ kind: ModelKind) throws -> [(key: [UInt8], value: [UInt8])] {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["gzip", "-dc", folder.appendingPathComponent("\(kind.plural).ndjson.gz").path]
+        process.arguments = ["gzip", "-dc", try #require(folder) + "/\(kind.plural).ndjson.gz"]
         let pipe = Pipe()
         process.standardOutput = pipe
         try process.run()

@@ -11,23 +11,33 @@ import Testing
 
 /// What a test of processes needs on this machine; without it such tests are skipped, and say so.
 enum Prerequisites {
-    static let comment: Comment = """
-        needs a built `favorites` with its commands (FAVORITES_BIN or `swift build`) and the football fixtures \
-        (FAVORITES_FOOTBALL or ../shared/data/football)
-        """
+    static let comment: Comment = "needs a built `favorites` with its commands (FAVORITES_BIN or `swift build`)"
 
-    static let met: (binary: String, football: String)? = {
-        guard let binary = TestPaths.binary, let football = TestPaths.football, let folder = try? TemporaryFolder(),
+    /// The program, and an offer: the football fixtures where they are, else a generated one.
+    static let met: (binary: String, offer: String)? = {
+        guard let binary = TestPaths.binary, let folder = try? TemporaryFolder(),
             let help = try? ChildProcess.run(
                 "help", binary: binary, arguments: ["node", "--help"], folder: folder, seconds: 20),
             help.contains("--cluster-replicas")
         else { return nil }
-        return (binary, football)
+        if let football = TestPaths.football { return (binary, football) }
+        // Left behind for whoever wants to look at it; the next run makes it anew.
+        let offer = TestPaths.root + "/.build/integration-offer"
+        try? FileManager.default.removeItem(atPath: offer)
+        let generate = ["generate", "--events", "20000", "--out", offer]
+        do {
+            _ = try ChildProcess.run("generate", binary: binary, arguments: generate, folder: folder, seconds: 60)
+        } catch {
+            Issue.record("no offer to test with: \(error)")
+            return nil
+        }
+        return (binary, offer)
     }()
 }
 
 final class Cluster {
-    static let partitions = 12
+    /// The embedded broker keeps 5 MiB a partition: enough for the longest live test.
+    static let partitions = 48
     /// The topics by `ModelKind.rawValue`.
     static let topics = ModelKind.allCases.map { "favorites-api-\($0.plural)" }
 
@@ -57,17 +67,50 @@ final class Cluster {
     }
 
     func startNodes(_ count: Int, replicas: Int) throws {
-        for _ in 0..<count {
-            let number = nodes.count
-            let management = try freePort()
-            let process = try ChildProcess(
-                "node-\(number)", binary: binary,
-                arguments: [
-                    "node", "--kafka-brokers", brokers, "--data-dir", folder.path + "/node-\(number)", "--link-port",
-                    "0",
-                    "--management-port", "\(management)", "--cluster-replicas", "\(replicas)",
-                ], folder: folder)
-            nodes.append((process, HTTPClient(port: management)))
+        for _ in 0..<count { nodes.append(try startNode(nodes.count, replicas: replicas)) }
+    }
+
+    /// Starts a node again that has ended, with the id and folder that it had, and waits until it is ready.
+    func restartNode(_ number: Int, replicas: Int) throws {
+        let node = try startNode(number, replicas: replicas)
+        nodes[number] = node
+        try waitUntilReady(node.process, node.management)
+    }
+
+    private func startNode(_ number: Int, replicas: Int) throws -> (process: ChildProcess, management: HTTPClient) {
+        let management = try freePort()
+        let process = try ChildProcess(
+            "node-\(number)", binary: binary,
+            arguments: [
+                "node", "--kafka-brokers", brokers, "--data-dir", folder.path + "/node-\(number)", "--link-port", "0",
+                "--management-port", "\(management)", "--cluster-replicas", "\(replicas)",
+            ], folder: folder)
+        return (process, HTTPClient(port: management))
+    }
+
+    /// Starts a node and router in one process, waits until it is ready, and returns a client of it.
+    func startServer(now: String, replicas: String) throws -> HTTPClient {
+        let http = try freePort()
+        let management = try freePort()
+        let process = try ChildProcess(
+            "serve", binary: binary,
+            arguments: [
+                "serve", "--kafka-brokers", brokers, "--data-dir", folder.path + "/serve", "--link-port", "0",
+                "--http-port", "\(http)", "--management-port", "\(management)", "--cluster-replicas", replicas,
+                "--clock-fixed", now,
+            ], folder: folder)
+        let client = HTTPClient(port: management)
+        routers.append((process, client))
+        try waitUntilReady(process, client)
+        return HTTPClient(port: http)
+    }
+
+    private func waitUntilReady(_ process: ChildProcess, _ management: HTTPClient) throws {
+        try wait(seconds: 60, for: "\(process.name) to be ready:\n\(process.output.suffix(2000))") {
+            guard process.isRunning else {
+                throw WaitFailure(description: "\(process.name) ended:\n\(process.output.suffix(2000))")
+            }
+            return (try? management.request("GET", "/health/ready").status) == 200
         }
     }
 
@@ -84,10 +127,7 @@ final class Cluster {
             ], folder: folder)
         let client = HTTPClient(port: management)
         routers.append((process, client))
-        try wait(seconds: 60, for: "\(process.name) to be ready:\n\(process.output.suffix(2000))") {
-            guard process.isRunning else { throw WaitFailure(description: "the router ended:\n\(process.output)") }
-            return (try? client.request("GET", "/health/ready").status) == 200
-        }
+        try waitUntilReady(process, client)
         return HTTPClient(port: http)
     }
 

@@ -1,5 +1,5 @@
 // Prints the table of docs/decisions/0001-placement.md:
-// FAVORITES_PLACEMENT_TABLE=1 swift test --filter PlacementTable
+// FAVORITES_TEST_PLACEMENT_TABLE=1 swift test --filter PlacementTable
 
 import Foundation
 import Model
@@ -29,7 +29,7 @@ struct PlacementTable {
 
     static let seeds: Range<UInt64> = 0..<20
 
-    @Test(.enabled(if: ProcessInfo.processInfo.environment["FAVORITES_PLACEMENT_TABLE"] != nil))
+    @Test(.enabled(if: ProcessInfo.processInfo.environment["FAVORITES_TEST_PLACEMENT_TABLE"] != nil))
     func table() {
         print("| P | R | N | cover ring/groups/zones | max÷mean | moved, mean | moved, max |")
         print("| --- | --- | --- | --- | --- | --- | --- |")

@@ -13,7 +13,7 @@ import Testing
             query: bytes.span.extracting(min(mark + 1, bytes.count)..<bytes.count))
     }
 
-    private func ids(_ ids: [String]) -> [ID] { ids.map { ID($0)! } }
+    private func ids(_ ids: [String]) -> [ID] { ids.compactMap { ID($0) } }
 
     static let accepted: [(String, [String], [String], Int, Int)] = [
         ("eventIds=1", ["1"], [], 350, 0),

@@ -42,29 +42,15 @@ final class Pipeline {
         defer { writer.advance(source, to: Offset(offset + 1)) }
         guard let value else {
             guard let id = ID(key.span) else { return true }
-            _ =
-                kind == .event
-                ? writer.deleteEvent(id, partition: partition, offset: Offset(offset))
-                : writer.delete(kind, id, partition: partition, offset: Offset(offset))
+            _ = writer.delete(kind, id, partition: partition, offset: Offset(offset))
             return true
         }
         do throws(InvalidMessage) {
             let message = try decoder.decode(kind, key: key.span, value: value.span, into: &arena)
-            if case .refused = apply(message, partition, Offset(offset)) { return reason != nil }
+            if case .refused = writer.apply(message, arena, partition: partition, offset: Offset(offset)) { return reason != nil }
             return reason == nil
         } catch {
             return reason != nil
-        }
-    }
-
-    private func apply(_ message: Message, _ partition: PartitionID, _ offset: Offset) -> ApplyResult {
-        switch message {
-        case .event(let event): writer.apply(event, arena, partition: partition, offset: offset)
-        case .participant(let model): writer.apply(model, arena, partition: partition, offset: offset)
-        case .stage(let model): writer.apply(model, arena, partition: partition, offset: offset)
-        case .season(let model): writer.apply(model, arena, partition: partition, offset: offset)
-        case .region(let model): writer.apply(model, arena, partition: partition, offset: offset)
-        case .category(let model): writer.apply(model, arena, partition: partition, offset: offset)
         }
     }
 
@@ -91,7 +77,9 @@ final class Pipeline {
     }
 
     /// Asks one holder after the other; the views of a part stay valid while the writer, this thread, does nothing.
-    private func merge(_ request: Request, _ now: Timestamp, holders: Int) -> (status: Int, body: [UInt8], etag: UInt64) {
+    private func merge(
+        _ request: Request, _ now: Timestamp, holders: Int
+    ) -> (status: Int, body: [UInt8], etag: UInt64) {
         for index in 0..<holders {
             var partitions = PartitionSet()
             for partition in 0..<Self.partitions where partition % holders == index {

@@ -9,8 +9,14 @@ import Testing
 
     /// A small offer on which random updates and requests meet often.
     static func load(_ pipeline: Pipeline, random: inout SeededGenerator) {
-        for region in 0..<4 { send(pipeline, .region, "r\(region)", #"{"id":"r\#(region)","name":"Région \#(region)","code":"R\#(region)"}"#) }
-        for season in 0..<3 { send(pipeline, .season, "s\(season)", #"{"id":"s\#(season)","name":"20\#(season)/2\#(season)"}"#) }
+        for region in 0..<4 {
+            send(
+                pipeline, .region, "r\(region)",
+                #"{"id":"r\#(region)","name":"Région \#(region)","code":"R\#(region)"}"#)
+        }
+        for season in 0..<3 {
+            send(pipeline, .season, "s\(season)", #"{"id":"s\#(season)","name":"20\#(season)/2\#(season)"}"#)
+        }
         for category in 0..<5 {
             send(
                 pipeline, .category, "c\(category)",
@@ -19,12 +25,14 @@ import Testing
         for stage in 0..<8 {
             send(
                 pipeline, .stage, "st\(stage)",
-                #"{"id":"st\#(stage)","sport":"soccer","name":"Stage \#(stage % 3)","categoryId":"c\#(stage % 6)","seasonId":"s\#(stage % 4)","positionScores":\#(stage % 3)}"#)
+                #"{"id":"st\#(stage)","sport":"soccer","name":"Stage \#(stage % 3)","categoryId":"c\#(stage % 6)","seasonId":"s\#(stage % 4)","positionScores":\#(stage % 3)}"#
+            )
         }
         for team in 0..<20 {
             send(
                 pipeline, .participant, "p\(team)",
-                #"{"id":"p\#(team)","sport":"\#(team % 7 == 0 ? "tennis" : "soccer")","name":"Team \#(team % 9)","regionId":"r\#(team % 5)"}"#)
+                #"{"id":"p\#(team)","sport":"\#(team % 7 == 0 ? "tennis" : "soccer")","name":"Team \#(team % 9)","regionId":"r\#(team % 5)"}"#
+            )
         }
         for event in 0..<300 {
             let start = now.milliseconds + Int64.random(in: -40...200, using: &random) * 3_600_000
@@ -32,7 +40,8 @@ import Testing
             let sport = event % 11 == 0 ? "tennis" : "soccer"
             send(
                 pipeline, .event, "e\(event)",
-                #"{"id":"e\#(event)","sport":"\#(sport)","stageId":"st\#(event % 10)","scheduledStart":"\#(Timestamp(milliseconds: start))","status":"NOT_STARTED","participants":[{"id":"p\#(home)"},{"id":"p\#(away)"}]}"#)
+                #"{"id":"e\#(event)","sport":"\#(sport)","stageId":"st\#(event % 10)","scheduledStart":"\#(Timestamp(milliseconds: start))","status":"NOT_STARTED","participants":[{"id":"p\#(home)"},{"id":"p\#(away)"}]}"#
+            )
         }
     }
 
@@ -55,7 +64,8 @@ import Testing
             let isSame = whole.body == body
             try #require(
                 isSame,
-                "seed \(seed): \(request.target)\n\(String(decoding: whole.body, as: UTF8.self))\n\(String(decoding: body, as: UTF8.self))")
+                "seed \(seed): \(request.target)\n\(String(decoding: whole.body, as: UTF8.self))\n\(String(decoding: body, as: UTF8.self))"
+            )
             let split = pipeline.answer(request.target, now: now, holders: 3)
             let isSameSplit = split.body == body && split.etag == whole.etag
             try #require(isSameSplit, "seed \(seed), three holders: \(request.target)")

@@ -15,13 +15,14 @@ import Testing
         let seed = SeededGenerator.forTest(environment: environment).seed
         let shared = StressShared(readers: Self.readers)
         let done = DispatchSemaphore(value: 0)
+        let left = DispatchSemaphore(value: 0)
         let counts = Mutex((updates: 0, answers: 0, refusals: 0, retired: -1))
         let writerThread = Thread {
             var writer = StressWriter(shared, seed: seed)
             writer.load()
             done.signal()
             let updates = writer.run(updatesMax: Self.updatesMax)
-            while shared.readersLeft.load(ordering: .acquiring) > 0 { Thread.sleep(forTimeInterval: 0.001) }
+            for _ in 0..<Self.readers { left.wait() }
             let retired = writer.end()
             counts.withLock { ($0.updates, $0.retired) = (updates, retired) }
             done.signal()
@@ -37,6 +38,7 @@ import Testing
                     $0.refusals += reader.refusals
                 }
                 shared.readersLeft.subtract(1, ordering: .releasing)
+                left.signal()
                 done.signal()
             }
             thread.start()

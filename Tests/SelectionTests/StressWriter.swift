@@ -156,7 +156,7 @@ struct StressWriter: ~Copyable {
         alive[id] = nil
         let partition = StressShared.partition(id)
         if isDropping, partition == StressShared.movingPartition { return }
-        _ = writer.deleteEvent(key, partition: partition, offset: Offset(offset))
+        _ = writer.delete(.event, key, partition: partition, offset: Offset(offset))
     }
 
     private mutating func apply(_ kind: ModelKind, _ id: String, _ value: String) {

@@ -17,10 +17,10 @@ public enum TestPaths {
         return places.compactMap { $0 }.first { FileManager.default.isExecutableFile(atPath: $0) }
     }
 
-    /// The folder of real football fixtures: `FAVORITES_FOOTBALL`, or else `../shared/data/football`.
+    /// The folder of real football fixtures: `FAVORITES_TEST_FOOTBALL`, or else `../shared/data/football`.
     public static var football: String? {
         let places = [
-            ProcessInfo.processInfo.environment["FAVORITES_FOOTBALL"], root + "/../shared/data/football",
+            ProcessInfo.processInfo.environment["FAVORITES_TEST_FOOTBALL"], root + "/../shared/data/football",
             root + "/../../shared/data/football",
         ]
         return places.compactMap { $0 }.first { FileManager.default.fileExists(atPath: $0) }

@@ -50,6 +50,13 @@ struct ChecksTests {
         #expect(Checks.footguns(file("// " + line)) == [])
     }
 
+    @Test(arguments: ["Thread.sleep(forTimeInterval: 1)", "_ = usleep(5)", "try await Task.sleep(for: .seconds(1))"])
+    func sleepsAreFound(line: String) {
+        #expect(Checks.sleeps(file(line, path: "Tests/ATests/B.swift")).count == 1)
+        #expect(Checks.sleeps(file("// " + line, path: "Tests/ATests/B.swift")) == [])
+        #expect(Checks.sleeps(file(line, path: Checks.sleepAllowed)) == [])
+    }
+
     @Test func uncheckedSendableNeedsAReason() {
         #expect(Checks.uncheckedSendable(file("final class A: @unchecked Sendable {}")).count == 1)
         #expect(Checks.uncheckedSendable(file("// Written by one thread.\nclass A: @unchecked Sendable {}")) == [])
@@ -72,6 +79,18 @@ struct ChecksTests {
     ])
     func upwardImportsAreFound(line: String, count: Int) {
         #expect(Layers.upward(file(line), modules: Set(Layers.rows.joined())).count == count)
+    }
+
+    @Test func anUntrueTableOfModulesIsFound() {
+        let graph = Layers.graph([
+            file("import Model\nimport Glibc"), file("import Render"), file("", path: "Sources/Model/A.swift"),
+        ])
+        #expect(graph.map(\.module) == ["Store", "Model"])
+        #expect(graph.map(\.imports) == [["Model", "Render"], []])
+        let model = "| `Model` | yes | – | values |\n"
+        #expect(Layers.untold(graph, document: model + "| `Store` | yes | `Model`, `Render` | tables |") == [])
+        #expect(Layers.untold(graph, document: model + "| `Store` | yes | `Model` | tables |").count == 1)
+        #expect(Layers.untold(graph, document: model).count == 1)
     }
 
     @Test func modulesOutsideTheTableAreFound() {

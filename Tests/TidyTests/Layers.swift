@@ -5,11 +5,10 @@ import Foundation
 enum Layers {
     /// Lowest first. A module imports modules of lower rows alone, never one of its own row.
     static let rows: [[String]] = [
-        ["CXXHash", "CSimdjson", "CLZ4", "CRDKafka", "CZlib", "Model", "Telemetry", "Reclamation", "HTTP1"],
-        ["Decode", "Render", "Placement", "Settings", "Offer", "Kafka"],
-        ["Store", "Query", "Membership"],
-        ["Selection", "Wire", "Ingest"],
-        ["FanOut", "HTTPServer"],
+        ["CXXHash", "CSimdjson", "CRDKafka", "CZlib", "Model", "Telemetry", "Reclamation", "HTTP1"],
+        ["Decode", "Render", "Placement", "Offer", "Kafka"],
+        ["Store", "Query", "Membership", "Settings"],
+        ["Selection", "Wire", "Ingest", "FanOut", "HTTPServer", "Cluster"],
         ["Link"],
         ["Node", "Router"],
         ["favorites"],
@@ -64,15 +63,31 @@ enum Layers {
         return imports + calls
     }
 
-    /// One line for each module: what it imports.
-    static func graph(_ files: [SourceFile], modules: Set<String>) -> String {
+    /// What each module imports of the project, in the order of the rows, highest first.
+    static func graph(_ files: [SourceFile]) -> [(module: String, imports: [String])] {
+        let modules = Set(rows.joined())
         var edges: [String: Set<String>] = [:]
         for file in files {
             guard let module = file.module else { continue }
             edges[module, default: []].formUnion(file.imports.filter { modules.contains($0) })
         }
         return rows.reversed().joined().compactMap { module in
-            edges[module].map { "\(module) → \($0.sorted().joined(separator: ", "))" }
-        }.joined(separator: "\n")
+            edges[module].map { (module, imports: $0.sorted()) }
+        }
+    }
+
+    /// Where the table of modules in `document` tells another graph. A row is
+    /// `| Module | core or not | imports, separated by commas | one line |`, names in back quotes.
+    static func untold(_ graph: [(module: String, imports: [String])], document: String) -> [String] {
+        let rows = document.split(separator: "\n").filter { $0.hasPrefix("| `") }.map { line in
+            line.split(separator: "|").map { $0.filter { $0 != "`" && $0 != " " } }
+        }
+        return graph.compactMap { module, imports in
+            let wanted = imports.joined(separator: ",")
+            let row = rows.first { $0.count == 4 && $0[0] == module }
+            guard row?[2] != (wanted.isEmpty ? "–" : wanted) else { return nil }
+            return "docs/ARCHITECTURE.md: the table's row of \(module) must say that it imports "
+                + (imports.isEmpty ? "–" : imports.map { "`\($0)`" }.joined(separator: ", "))
+        }
     }
 }

@@ -28,7 +28,9 @@ final class RDKafkaLog: Sendable {
         guard let suppressed = admit() else { return }
         var metadata: Logger.Metadata = ["facility": "\(facility)"]
         if suppressed > 0 { metadata["suppressed"] = "\(suppressed)" }
-        logger.log(level: Self.level(level), "\(options.redact(message))", metadata: metadata)
+        // Every topic is opened only once it is known to exist, so that a broker cannot be told not to make it is no news.
+        let level = facility == "AUTOCREATE" ? .debug : Self.level(level)
+        logger.log(level: level, "\(options.redact(message))", metadata: metadata)
     }
 
     /// The number of lines kept back since the last one that passed; nil where this one is kept back too.
