@@ -22,7 +22,9 @@ public enum Partitioner {
     public static func murmur2(_ bytes: Span<UInt8>) -> Int32 {
         murmur2(count: bytes.count) { index in
             var word: UInt32 = 0
-            for place in index..<min(index + 4, bytes.count) { word |= UInt32(bytes[place]) << UInt32(8 * (place - index)) }
+            for place in index..<min(index + 4, bytes.count) {
+                word |= UInt32(bytes[place]) << UInt32(8 * (place - index))
+            }
             return word
         }
     }
