@@ -15,7 +15,7 @@ let settings: [SwiftSetting] = [
     .strictMemorySafety(),
     // https://github.com/swiftlang/swift-evolution/blob/main/proposals/0443-warning-control-flags.md
     .treatAllWarnings(as: .error),
-    // docs/decisions/0002-hot-path.md: what the optimiser may do in release builds. Debug builds, and so the tests and
+    // docs/decisions/0008-hot-path.md: what the optimiser may do in release builds. Debug builds, and so the tests and
     // the sanitizers, keep the dynamic checks.
     .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
 ]

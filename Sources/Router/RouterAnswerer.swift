@@ -91,8 +91,10 @@ final class RouterAnswerer: Answerer, AnswerReceiver {
         let query = HolderQuery(
             request: request, partitions: PartitionSet(), now: now(), eventsPerTeamMax: rules.eventsPerTeamMax,
             matchesRemainMs: rules.matchesRemainMs)
-        let kept =
-            head.isConditional ? unsafe bytes.extracting(first: head.count).withUnsafeBufferPointer(Array.init) : []
+        var kept: [UInt8] = []
+        if head.isConditional {
+            unsafe bytes.extracting(first: head.count).withUnsafeBufferPointer { kept = unsafe Array($0) }
+        }
         let entry = Waiting(request: request, reply: reply, head: head, bytes: kept)
         let token: Int
         if let slot = free.popLast() {

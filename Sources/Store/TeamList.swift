@@ -102,7 +102,10 @@ struct TeamList {
         var high = unsafe chunkCount
         while low < high {
             let middle = (low + high) / 2
-            if unsafe chunk(middle)[0] < entry || chunk(middle)[0] == entry { low = middle + 1 } else { high = middle }
+            let first = unsafe firstStart(middle)
+            // A chunk is looked into only where its start does not tell: it is another line of memory.
+            let isAbove = unsafe first != entry.start ? first > entry.start : entry < chunk(middle)[0]
+            if isAbove { high = middle } else { low = middle + 1 }
         }
         return max(low - 1, 0)
     }
