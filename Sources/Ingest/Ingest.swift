@@ -36,8 +36,6 @@ public final class Ingest {
     private var failureLog = RateLimitedLog()
     private var now: UInt64 = 0
     private var globalsMoved = false
-    /// Questions for bounds that got no answer.
-    private var questionsLost = 0
 
     public init(
         source: any RecordSource, writer: StoreWriter, metrics: IngestMetrics, log: @escaping (IngestNote) -> Void
@@ -54,18 +52,11 @@ public final class Ingest {
 
     /// Asks for the bounds of partitions that wait to be read. Each question may take the client a moment, so the
     /// owner calls this now and then, not in every turn. Returns how many still wait.
-    ///
-    /// A question without an answer may have taken seconds, so it is the last of its call, and the next call begins
-    /// with another one.
     public func startWaiting() -> Int {
         let waiting = life.waiting
-        for index in waiting.indices {
-            let partition = waiting[(questionsLost + index) % waiting.count]
-            guard let bounds = source.bounds(of: partition) else {
-                questionsLost += 1
-                break
-            }
-            perform(life.found(partition, bounds))
+        guard !waiting.isEmpty else { return 0 }
+        for (partition, bounds) in zip(waiting, source.bounds(of: waiting)) {
+            if let bounds { perform(life.found(partition, bounds)) }
         }
         openGlobals()
         return life.waiting.count

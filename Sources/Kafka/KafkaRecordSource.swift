@@ -16,8 +16,8 @@ public final class KafkaRecordSource: RecordSource {
 
     public func partitionCount(of kind: ModelKind) -> Int? { consumer.partitionCount(of: kind.topic) }
 
-    public func bounds(of partition: TopicPartition) -> LogBounds? {
-        consumer.bounds(of: partition.kind.topic, partition.partition)
+    public func bounds(of partitions: [TopicPartition]) -> [LogBounds?] {
+        consumer.bounds(of: partitions.map { ($0.kind.topic, $0.partition) })
     }
 
     public func lastKnownEnd(of partition: TopicPartition) -> Offset? {

@@ -62,8 +62,9 @@ public struct LogBounds: Sendable, Equatable {
 public protocol RecordSource: AnyObject {
     /// The number of partitions of the topic; nil where it does not exist (yet) or the broker cannot be reached.
     func partitionCount(of kind: ModelKind) -> Int?
-    /// The bounds of the log now, transactions not yet committed left out; nil where they cannot be had.
-    func bounds(of partition: TopicPartition) -> LogBounds?
+    /// The bounds of each log now, transactions not yet committed left out; nil where they cannot be had. One question
+    /// for all, since each takes its time.
+    func bounds(of partitions: [TopicPartition]) -> [LogBounds?]
     /// The end of a log that is being read, as the broker last told it; nil where it has not yet. Asks nobody.
     func lastKnownEnd(of partition: TopicPartition) -> Offset?
     /// Begins reading the partition at `offset`.

@@ -76,7 +76,9 @@ extension StoreWriter {
         store.countRemoval()
         let entry = unsafe TeamEntry(start: record.start.milliseconds, slot: slot)
         for part in unsafe 0..<record.partCount where unsafe isFirst(part, record) {
-            unsafe removeEntry(entry, team: record.parts[part].slot)
+            let team = unsafe record.parts[part].slot
+            if isListed[Int(partition.rawValue)] { removeEntry(entry, team: team) }
+            release(.participant, team)
         }
         unsafe release(.stage, record.stageSlot)
         unsafe retire(UnsafeMutableRawPointer(mutating: record.base), record.bytes)
@@ -89,11 +91,14 @@ extension StoreWriter {
         unsafe retain(.stage, record.stageSlot)
         unsafe store.events.store(record.base, at: slot)
         let partition = unsafe Int(record.header.pointee.partition)
+        if eventCounts[partition].live == 0 { changesAtLoad[partition] = participantChanges }
         unsafe store.partitions[partition].index
             .insert(id.hash, slot: slot, &eventCounts[partition]) { unsafe retireTable($0, $1) }
         let entry = unsafe TeamEntry(start: record.start.milliseconds, slot: slot)
         for part in unsafe 0..<record.partCount where unsafe isFirst(part, record) {
-            unsafe insertEntry(entry, team: record.parts[part].slot)
+            let team = unsafe record.parts[part].slot
+            retain(.participant, team)
+            if isListed[partition] { insertEntry(entry, team: team) }
         }
     }
 
@@ -103,22 +108,27 @@ extension StoreWriter {
         let newEntry = unsafe TeamEntry(start: record.start.milliseconds, slot: slot)
         let oldEntry = unsafe TeamEntry(start: old.start.milliseconds, slot: slot)
         let moved = newEntry != oldEntry
+        let isListed = unsafe isListed[Int(record.header.pointee.partition)]
         for part in unsafe 0..<record.partCount where unsafe isFirst(part, record) {
             let team = unsafe record.parts[part].slot
-            if unsafe moved || !old.hasParticipant(team) { insertEntry(newEntry, team: team) }
+            let isNew = unsafe !old.hasParticipant(team)
+            if isNew { retain(.participant, team) }
+            if isListed, moved || isNew { insertEntry(newEntry, team: team) }
         }
         unsafe retain(.stage, record.stageSlot)
         unsafe store.events.store(record.base, at: slot)
         for part in unsafe 0..<old.partCount where unsafe isFirst(part, old) {
             let team = unsafe old.parts[part].slot
-            if unsafe moved || !record.hasParticipant(team) { removeEntry(oldEntry, team: team) }
+            let isGone = unsafe !record.hasParticipant(team)
+            if isListed, moved || isGone { removeEntry(oldEntry, team: team) }
+            if isGone { release(.participant, team) }
         }
         unsafe release(.stage, old.stageSlot)
         unsafe retire(UnsafeMutableRawPointer(mutating: old.base), old.bytes)
     }
 
     /// Whether no earlier part of the record is the same participant: it counts once for its team.
-    private func isFirst(_ part: Int, _ record: EventRecord) -> Bool {
+    func isFirst(_ part: Int, _ record: EventRecord) -> Bool {
         for earlier in 0..<part where unsafe record.parts[earlier].slot == record.parts[part].slot { return false }
         return true
     }

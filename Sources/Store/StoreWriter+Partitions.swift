@@ -63,7 +63,14 @@ extension StoreWriter {
 
     // MARK: - Readiness
 
-    public func setReady(_ partition: PartitionID) { store.readyPartitions.insert(partition) }
+    /// Lets readers ask for the partition. What it holds by now, its bulk load, comes into the teams' lists at once.
+    public func setReady(_ partition: PartitionID) {
+        if !isListed[Int(partition.rawValue)] {
+            listEvents(of: partition)
+            isListed[Int(partition.rawValue)] = true
+        }
+        store.readyPartitions.insert(partition)
+    }
 
     /// Readers may begin: the global topics were read to their end. For good.
     public func setGlobalsReady() { store.globals.isReady.store(true, ordering: .releasing) }
@@ -109,6 +116,7 @@ extension StoreWriter {
     private func endDrop(_ partition: PartitionID) {
         unsafe store.partitions[Int(partition.rawValue)].started.store(0, ordering: .relaxed)
         unsafe store.partitions[Int(partition.rawValue)].applied.store(0, ordering: .releasing)
+        isListed[Int(partition.rawValue)] = false
         drops.removeFirst()
     }
 }

@@ -57,6 +57,7 @@ extension StoreWriter {
         switch kind {
         case .event: break
         case .participant:
+            participantChanges += 1
             if unsafe store.teamList(slot) != nil { rerender.waiting.insert(.events(slot)) }
         case .region:
             for participant in regionParticipants[slot] {

@@ -54,6 +54,11 @@ public final class StoreWriter {
 
     var eventSlots = SlotAllocator()
     var eventCounts: [IndexCounts]
+    /// Whether the events of a partition stand in their teams' lists: from the end of its bulk load to that of its drop.
+    var isListed: [Bool]
+    /// Changes of participants so far, and how many there were when a partition got its first event.
+    var participantChanges: UInt64 = 0
+    var changesAtLoad: [UInt64]
     var entities = [EntityState](repeating: EntityState(), count: GlobalPosition.kinds.count)
     /// region → participants, region → categories, category → stages, season → stages.
     var regionParticipants = Dependents()
@@ -80,6 +85,8 @@ public final class StoreWriter {
         self.store = store
         self.retiredBytesMax = retiredBytesMax
         eventCounts = Array(repeating: IndexCounts(), count: store.partitionCounts[0])
+        isListed = Array(repeating: false, count: store.partitionCounts[0])
+        changesAtLoad = Array(repeating: 0, count: store.partitionCounts[0])
         readGlobals = GlobalPosition(partitionCounts: store.globals.partitionCounts)
     }
 

@@ -151,6 +151,19 @@ extension TeamList {
         return unsafe list
     }
 
+    /// A list of sorted entries, of which there is at least one, in full chunks.
+    static func building(_ entries: [TeamEntry]) -> TeamList {
+        let chunks = unsafe (entries.count + TeamChunk.entriesMax - 1) / TeamChunk.entriesMax
+        let list = unsafe TeamList.allocate(chunks: chunks, entries: entries.count)
+        for index in 0..<chunks {
+            let start = unsafe index * TeamChunk.entriesMax
+            let chunk = unsafe TeamChunk.allocate(count: min(TeamChunk.entriesMax, entries.count - start))
+            for position in unsafe 0..<chunk.count { unsafe chunk[position] = entries[start + position] }
+            unsafe list.set(chunk, at: index)
+        }
+        return unsafe list
+    }
+
     /// This list with one entry more, which must not be in it.
     func inserting(_ entry: TeamEntry) -> (TeamList, Replaced) {
         let at = unsafe chunkIndex(of: entry)

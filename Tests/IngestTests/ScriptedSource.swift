@@ -25,9 +25,9 @@ final class ScriptedSource: RecordSource {
 
     func partitionCount(of kind: ModelKind) -> Int? { logs.keys.filter { $0.kind == kind }.count }
 
-    func bounds(of partition: TopicPartition) -> LogBounds? {
+    func bounds(of partitions: [TopicPartition]) -> [LogBounds?] {
         boundsAsked += 1
-        return logs[partition]
+        return partitions.map { logs[$0] }
     }
 
     func lastKnownEnd(of partition: TopicPartition) -> Offset? { logs[partition]?.end }

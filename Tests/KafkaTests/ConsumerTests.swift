@@ -182,7 +182,7 @@ struct ConsumerTests {
         try #require(producer.flush(timeoutMs: 60_000))
         for kind in ModelKind.allCases {
             try #require(source.partitionCount(of: kind) == 1)
-            #expect(source.bounds(of: TopicPartition(kind, first)) == LogBounds(start: Offset(0), end: Offset(1)))
+            #expect(source.bounds(of: [TopicPartition(kind, first)]) == [LogBounds(start: Offset(0), end: Offset(1))])
             source.start(TopicPartition(kind, first), at: Offset(0))
         }
         var values: [ModelKind: String] = [:]

@@ -23,13 +23,18 @@ final class Pipeline {
     private var offsets: [TopicPartition: Int64] = [:]
     static let partitions = 12
 
-    init() {
+    /// `isReady`: before the first message. Else the load is a bulk one, which `setReady` ends.
+    init(isReady: Bool = true) {
         store = Store(partitionCounts: [Self.partitions, 3, 2, 1, 1, 2])
         writer = StoreWriter(store)
         holder = StoreHolder(store)
         parser = RequestParser(rules: rules)
-        for partition in 0..<Self.partitions { writer.setReady(PartitionID(partition)) }
+        if isReady { setReady() }
         writer.setGlobalsReady()
+    }
+
+    func setReady() {
+        for partition in 0..<Self.partitions { writer.setReady(PartitionID(partition)) }
     }
 
     /// Applies one message to both sides. Returns whether they agree that it is valid.

@@ -72,6 +72,31 @@ import Testing
         }
     }
 
+    /// A bulk load: events stand in no team's list until their partition is ready, also those whose participants
+    /// changed, whose start moved, or that were deleted meanwhile.
+    @Test(arguments: 0..<4) func aBulkLoadAgreesWithTheReference(round: Int) throws {
+        var random = SeededGenerator.forTest(environment: ProcessInfo.processInfo.environment)
+        let seed = random.seed &+ UInt64(round)
+        random = SeededGenerator(seed: seed)
+        let pipeline = Pipeline(isReady: false)
+        Self.load(pipeline, random: &random)
+        var updates = UpdateGenerator(seed: seed, reference: pipeline.reference)
+        for _ in 0..<400 {
+            let update = updates.next()
+            _ = pipeline.apply(update.kind, key: update.key, value: update.value)
+            if Bool.random(using: &random) { _ = pipeline.writer.rerender(budget: 3) }
+        }
+        pipeline.setReady()
+        pipeline.settle()
+        try compare(pipeline, requests: 150, seed: seed, sports: ["soccer", "tennis"])
+        for _ in 0..<200 {
+            let update = updates.next()
+            _ = pipeline.apply(update.kind, key: update.key, value: update.value)
+        }
+        pipeline.settle()
+        try compare(pipeline, requests: 100, seed: seed &+ 1, sports: ["soccer", "tennis"])
+    }
+
     @Test(arguments: 0..<6) func agreesWithTheReferenceUnderRandomUpdates(round: Int) throws {
         var random = SeededGenerator.forTest(environment: ProcessInfo.processInfo.environment)
         let seed = random.seed &+ UInt64(round)

@@ -35,41 +35,16 @@ public final class KafkaAdmin {
 
     /// The bounds of all partitions of the topics, which are given with their partition counts and must exist.
     public func bounds(of topics: [String: Int]) throws(KafkaError) -> [String: [LogBounds]] {
-        let starts = try offsets(of: topics, at: Int64(RD_KAFKA_OFFSET_BEGINNING))
-        let ends = try offsets(of: topics, at: Int64(RD_KAFKA_OFFSET_END))
+        let partitions = topics.flatMap { topic, count in (0..<count).map { (topic, PartitionID($0)) } }
+        let found = try client.bounds(of: partitions, timeoutMs: timeoutMs)
         var bounds: [String: [LogBounds]] = [:]
-        for (topic, starts) in starts {
-            bounds[topic] = zip(starts, ends[topic] ?? []).map { LogBounds(start: Offset($0), end: Offset($1)) }
+        for ((topic, partition), found) in zip(partitions, found) {
+            guard let found else {
+                throw KafkaError(.failed, "no broker tells the bounds of \(topic) [\(partition)]")
+            }
+            bounds[topic, default: []].append(found)
         }
         return bounds
-    }
-
-    /// Asks each broker once for all its partitions: in Kafka's ListOffsets the log's two ends are timestamps of
-    /// their own, -2 and -1, and librdkafka sends a timestamp as it is.
-    private func offsets(of topics: [String: Int], at end: Int64) throws(KafkaError) -> [String: [Int64]] {
-        let doing = "asking for the bounds of \(topics.keys.sorted().joined(separator: ", "))"
-        let count = topics.values.reduce(0, +)
-        guard count > 0, let list = unsafe rd_kafka_topic_partition_list_new(Int32(clamping: count)) else { return [:] }
-        defer { unsafe rd_kafka_topic_partition_list_destroy(list) }
-        for (topic, partitions) in topics {
-            for partition in 0..<partitions {
-                guard let entry = unsafe rd_kafka_topic_partition_list_add(list, topic, Int32(partition)) else {
-                    continue
-                }
-                unsafe entry.pointee.offset = end
-            }
-        }
-        let error = unsafe rd_kafka_offsets_for_times(client.handle, list, timeoutMs)
-        guard error == RD_KAFKA_RESP_ERR_NO_ERROR else { throw KafkaError(error, doing: doing) }
-        var offsets = topics.mapValues { Array(repeating: Int64(0), count: $0) }
-        for index in 0..<Int(unsafe list.pointee.cnt) {
-            let entry = unsafe list.pointee.elems[index]
-            guard unsafe entry.err == RD_KAFKA_RESP_ERR_NO_ERROR else {
-                throw KafkaError(unsafe entry.err, doing: doing)
-            }
-            unsafe offsets[String(cString: entry.topic)]?[Int(entry.partition)] = entry.offset
-        }
-        return offsets
     }
 
     /// Makes a topic. Throws `topicExists`, and `unsupported` at the embedded broker.

@@ -91,6 +91,22 @@ public final class KafkaConsumer {
         }
     }
 
+    /// The bounds of many logs, in two questions to each broker; nil for those whose topic does not exist or whose
+    /// broker does not answer within 3 s.
+    public func bounds(of partitions: [(topic: Int, partition: PartitionID)]) -> [LogBounds?] {
+        for topic in Set(partitions.map(\.topic)) where !isKnown[topic] {
+            // A question for an unknown topic would make the embedded broker create it; and where nobody answers, the
+            // next topic's question would wait for nothing too.
+            guard partitionCount(of: topic) != nil else { return partitions.map { _ in nil } }
+        }
+        do {
+            return try client.bounds(of: partitions.map { (topics[$0.topic], $0.partition) })
+        } catch {
+            failures.add(nil, nil, error.message)
+            return partitions.map { _ in nil }
+        }
+    }
+
     /// The end of a log that is being read, as the last answer to a fetch told it. Asks nobody.
     public func lastKnownEnd(of topic: Int, _ partition: PartitionID) -> Offset? {
         var low: Int64 = 0

@@ -94,6 +94,45 @@ final class RDKafkaClient {
         return LogBounds(start: Offset(low), end: Offset(high))
     }
 
+    /// The bounds of many partitions; nil for one that its broker cannot tell. Topics must exist.
+    func bounds(
+        of partitions: [(topic: String, partition: PartitionID)], timeoutMs: Int32 = requestTimeoutMs
+    ) throws(KafkaError) -> [LogBounds?] {
+        let starts = try offsets(of: partitions, at: Int64(RD_KAFKA_OFFSET_BEGINNING), timeoutMs)
+        let ends = try offsets(of: partitions, at: Int64(RD_KAFKA_OFFSET_END), timeoutMs)
+        return zip(starts, ends).map { start, end in
+            guard let start, let end else { return nil }
+            return LogBounds(start: Offset(start), end: Offset(end))
+        }
+    }
+
+    /// Asks each broker once for all its partitions: in Kafka's ListOffsets the log's two ends are timestamps of
+    /// their own, -2 and -1, and librdkafka sends a timestamp as it is.
+    private func offsets(
+        of partitions: [(topic: String, partition: PartitionID)], at end: Int64, _ timeoutMs: Int32
+    ) throws(KafkaError) -> [Int64?] {
+        guard !partitions.isEmpty,
+            let list = unsafe rd_kafka_topic_partition_list_new(Int32(clamping: partitions.count))
+        else { return [] }
+        defer { unsafe rd_kafka_topic_partition_list_destroy(list) }
+        for (topic, partition) in partitions {
+            // Adds an entry always: it grows the list where it must.
+            let entry = unsafe rd_kafka_topic_partition_list_add(list, topic, partition.rawValue)
+            unsafe entry?.pointee.offset = end
+        }
+        let error = unsafe rd_kafka_offsets_for_times(handle, list, timeoutMs)
+        guard error == RD_KAFKA_RESP_ERR_NO_ERROR else {
+            throw KafkaError(error, doing: "asking for the bounds of \(partitions.count) logs")
+        }
+        // librdkafka may have put the entries in another order.
+        return partitions.map { topic, partition in
+            guard let entry = unsafe rd_kafka_topic_partition_list_find(list, topic, partition.rawValue),
+                unsafe entry.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR, unsafe entry.pointee.offset >= 0
+            else { return nil }
+            return unsafe entry.pointee.offset
+        }
+    }
+
     /// Makes the local handle of a topic. The caller owns it and must free it before the client.
     func openTopic(_ name: String) throws(KafkaError) -> OpaquePointer {
         guard let topic = unsafe rd_kafka_topic_new(handle, name, nil) else {
