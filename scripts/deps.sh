@@ -3,9 +3,9 @@
 # `deps.sh bench` for the benchmarks' peers too. Does nothing where all are there.
 set -euo pipefail
 
-build=(g++ make pkg-config librdkafka-dev libsimdjson-dev liblz4-dev libxxhash-dev zlib1g-dev)
+build=(g++ make pkg-config librdkafka-dev libsimdjson-dev libxxhash-dev zlib1g-dev)
 tests=(curl nginx-light varnish)
-bench=(wrk redis-server)
+bench=(wrk)
 
 wanted=("${build[@]}")
 case "${1:-build}" in
