@@ -60,7 +60,9 @@ var targets: [Target] = [
     .testTarget(name: "TidyTests", dependencies: ["Model"]),
 ]
 // What `Fuzz/`, a package of its own, drives.
-var products: [Product] = ["Model", "Decode", "HTTP1", "Query", "Render", "Wire"].map { .library(name: $0, targets: [$0]) }
+var products: [Product] = ["Model", "Decode", "HTTP1", "Query", "Render", "Wire"].map {
+    .library(name: $0, targets: [$0])
+}
 var dependencies: [Package.Dependency] = []
 
 // MARK: - The shells: sockets, threads, librdkafka, files, configuration.

@@ -177,7 +177,8 @@ public final class Ingest {
             metrics.positionsLost.add()
             fail(
                 "the position in \(partition.kind.plural) partition \(partition.partition) is no longer in the log; "
-                    + (partition.kind == .event ? "it is read anew" : "restart this node if keys were deleted meanwhile"))
+                    + (partition.kind == .event
+                        ? "it is read anew" : "restart this node if keys were deleted meanwhile"))
             perform(life.lost(partition))
         case .failure(let partition, let reason):
             metrics.sourceFailures.add()

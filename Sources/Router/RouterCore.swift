@@ -141,7 +141,8 @@ public final class RouterCore: Sendable {
             $0.add(Double(counters.silent.load(ordering: .relaxed)), labels: [("reason", "silent")])
         }
         registry.sampled(
-            "monotonic_violations_total", .counter, help: "Answers older than one shown before: no holder was further on."
+            "monotonic_violations_total", .counter,
+            help: "Answers older than one shown before: no holder was further on."
         ) { $0.add(Double(self.sum(\.monotonicViolations))) }
         registry.sampled("router_asks_timed_out_total", .counter, help: "Asks that a node did not answer in time.") {
             $0.add(Double(self.sum(\.askTimeouts)))

@@ -58,7 +58,9 @@ private func headerDifference(
     let again = try router.request("GET", request.target, headers: [("If-None-Match", "W/\"other\", \(tag)")])
     guard again.status == 304, again["etag"] == tag, again["cache-control"] == expected["cache-control"],
         again.body.isEmpty
-    else { return "\(request.target.prefix(300)): validating \(tag) gave \(again.status), \(again["etag"] ?? "no tag")" }
+    else {
+        return "\(request.target.prefix(300)): validating \(tag) gave \(again.status), \(again["etag"] ?? "no tag")"
+    }
     return nil
 }
 
