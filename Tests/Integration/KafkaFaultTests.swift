@@ -64,7 +64,7 @@ struct KafkaFaultTests {
         #expect(served.isReady)
         // A second member cannot start yet: it says for what it waits.
         let late = try Served(setup.kafka, name: "late", waits: false)
-        _ = try late.process.waitForLine(containing: "waiting for topics", seconds: 30)
+        _ = try late.process.waitForLine(containing: "no broker answers", seconds: 30)
         #expect(try late.management.request("GET", "/health/live").status == 200)
         #expect(try late.management.request("GET", "/health/ready").status == 503)
 
