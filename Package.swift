@@ -37,7 +37,7 @@ var targets: [Target] = [
     .target(name: "Placement", dependencies: ["Model"]),
     .target(name: "Membership", dependencies: ["Model", "Placement"]),
     .target(name: "FanOut", dependencies: ["Model", "Query"]),
-    .target(name: "HTTP1"),
+    .target(name: "HTTP1", dependencies: ["Model"]),
     .target(name: "Ingest", dependencies: ["Model", "Decode", "Store", "Telemetry"]),
     .target(name: "TestSupport", dependencies: ["Model"], path: "Tests/TestSupport"),
     .testTarget(name: "TestSupportTests", dependencies: ["Model", "TestSupport"]),
@@ -59,10 +59,10 @@ var targets: [Target] = [
     .testTarget(name: "IngestTests", dependencies: ["Ingest", "TestSupport"]),
     .testTarget(name: "TidyTests", dependencies: ["Model"]),
 ]
-// What `Fuzz/`, a package of its own, drives.
-var products: [Product] = ["Model", "Decode", "HTTP1", "Query", "Render", "Wire"].map {
-    .library(name: $0, targets: [$0])
-}
+// What `Fuzz/` and `Benchmarks/`, packages of their own, drive.
+var products: [Product] = [
+    "Decode", "HTTP1", "Model", "Placement", "Query", "Render", "Selection", "Store", "Wire",
+].map { .library(name: $0, targets: [$0]) }
 var dependencies: [Package.Dependency] = []
 
 // MARK: - The shells: sockets, threads, librdkafka, files, configuration.

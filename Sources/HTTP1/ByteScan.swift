@@ -36,23 +36,6 @@ extension Span<UInt8> {
         unsafe UInt64(littleEndian: bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: UInt64.self))
     }
 
-    /// Where `byte` stands first in `range`; nil where it does not.
-    @inline(__always)
-    func firstIndex(of byte: UInt8, in range: Range<Int>) -> Int? {
-        var index = range.lowerBound
-        precondition(index >= 0 && range.upperBound <= count)
-        while index + 8 <= range.upperBound {
-            let hit = word(index).equal(byte)
-            if hit != 0 { return index + hit.trailingZeroBitCount >> 3 }
-            index += 8
-        }
-        while index < range.upperBound {
-            if self[index] == byte { return index }
-            index += 1
-        }
-        return nil
-    }
-
     /// Whether every byte of `range` may stand in a request target.
     @inline(__always)
     func isTarget(_ range: Range<Int>) -> Bool {

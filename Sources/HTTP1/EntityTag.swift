@@ -1,6 +1,8 @@
 // The strong entity tag of an answer, and the evaluation of If-None-Match against it (RFC 9110, sections 8.8.3 and
 // 13.1.2).
 
+import Model
+
 /// A strong entity tag: 128 bits, written as 32 hexadecimal digits in quotes.
 @frozen
 public struct EntityTag: Sendable, Equatable, BitwiseCopyable {

@@ -1,5 +1,7 @@
 // The two kinds of lines: the request line and the header fields.
 
+import Model
+
 extension RequestHead {
     /// `METHOD SP TARGET SP HTTP/1.x`
     mutating func readRequestLine(_ bytes: Span<UInt8>, _ line: Range<Int>) throws(HeadRefusal) {

@@ -4,6 +4,8 @@
 // stopped. So a request that arrives byte by byte costs as much as a whole one, and gives the same result: that is
 // what the tests and the fuzz target hold it to. One parser belongs to one connection; it is a plain value.
 
+import Model
+
 /// An incremental parser of request heads.
 public struct RequestHeadParser: Sendable {
     /// Contract, section 4: a longer request line is refused with 414. Without its CR LF.

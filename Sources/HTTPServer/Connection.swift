@@ -7,6 +7,7 @@
 // call and written into a buffer that the loop's connections share, without an allocation and without a timer of its
 // own: timeouts are looked for by the loop's sweep (`LoopState`).
 
+import Glibc
 import HTTP1
 import NIOCore
 import Query
@@ -56,6 +57,10 @@ final class Connection: ChannelDuplexHandler {
     private var droppedBytes = 0
     /// Since when the client has taken nothing, and how much waits for it; nil while the output is writable.
     private var stall: (since: NIODeadline, bytes: Int)?
+    /// Valid until the channel is closed, which is told before anything else can be done here.
+    private var socket: NIOBSDSocket.Handle?
+    /// Writes that the channel has not finished.
+    private var channelWrites = 0
 
     init(loop: LoopState) {
         self.loop = loop
@@ -69,11 +74,14 @@ final class Connection: ChannelDuplexHandler {
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         lastActive = loop.eventLoop.now
+        // Nil for a channel without one, as tests have.
+        socket = try? context.pipeline.syncOperations.withUnsafeTransportIfAvailable { $0 }
         loop.add(self)
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         state = .closed
+        socket = nil
         if let stall { loop.stalledBytes -= stall.bytes }
         stall = nil
         requests.removeAll()
@@ -83,6 +91,7 @@ final class Connection: ChannelDuplexHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         state = .closed
+        socket = nil
         context.fireChannelInactive()
     }
 
@@ -254,9 +263,27 @@ final class Connection: ChannelDuplexHandler {
         guard let context, output.readableBytes > 0 else { return }
         var buffer = ByteBuffer()
         swap(&buffer, &output)
-        context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
+        sendDirectly(&buffer)
+        if buffer.readableBytes > 0 { sendByChannel(buffer, context) }
         loop.giveBack(&buffer)
         if stall != nil { measureStall(context) }
+    }
+
+    /// Puts what the socket takes at once into it. The channel's own way costs as much as merging a small answer does; it
+    /// is for what is left then, and for all that comes while it still has some.
+    private func sendDirectly(_ buffer: inout ByteBuffer) {
+        guard let socket, channelWrites == 0, state != .closed else { return }
+        let sent = unsafe buffer.withUnsafeReadableBytes { bytes in
+            unsafe Glibc.send(socket, bytes.baseAddress, bytes.count, Int32(MSG_DONTWAIT | MSG_NOSIGNAL))
+        }
+        // An error is left to the channel, which meets it too.
+        if sent > 0 { buffer.moveReaderIndex(forwardBy: sent) }
+    }
+
+    private func sendByChannel(_ buffer: ByteBuffer, _ context: ChannelHandlerContext) {
+        channelWrites += 1
+        let connection = NIOLoopBound(self, eventLoop: context.eventLoop)
+        context.writeAndFlush(wrapOutboundOut(buffer)).whenComplete { _ in connection.value.channelWrites -= 1 }
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {

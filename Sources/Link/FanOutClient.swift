@@ -89,12 +89,14 @@ public final class FanOutClient {
 
     public var counters: FanOutCounters { machine.counters }
     /// Of the events topic; 0 while it is not known.
-    public var partitionCount: Int { machine.snapshot.partitionCount }
+    public private(set) var partitionCount = 0
+    /// What this process's own node may be asked for; nil where there is none.
+    private var localHolds: PartitionSet?
+    private var holdsAll = false
 
     // MARK: - From the HTTP side
 
-    /// Asks. The receiver may be called before this returns: where this process holds all that is needed, it is, with
-    /// views of the store itself. `query.partitions` is set here.
+    /// Asks. The receiver may be called before this returns. `query.partitions` is set here.
     public func ask(_ query: HolderQuery, need: Need, receiver: any AnswerReceiver, token: UInt64) {
         let partitions: PartitionSet? =
             switch need {
@@ -115,6 +117,30 @@ public final class FanOutClient {
         perform()
     }
 
+    /// Answers before it returns where this process holds all that is needed, with views of the store itself; false
+    /// where it does not, or its holder refuses: the request is then to be asked. `query.partitions` is set here.
+    public func answerInPlace(_ query: inout HolderQuery, need: Need, body: (borrowing Part) -> Void) -> Bool {
+        guard let local, let localHolds else { return false }
+        switch need {
+        case .partitions(let partitions):
+            guard partitions.isSubset(of: localHolds) else { return false }
+            query.partitions = partitions
+        case .allPartitions:
+            guard holdsAll else { return false }
+            query.partitions = localHolds
+        case .anyNode: query.partitions = PartitionSet()
+        }
+        memory.fill(&needs, for: query.partitions, view: &view)
+        var isAnswered = false
+        unsafe local.answer(query, needs: needs) { part, shown in
+            memory.raise(query.partitions, shown: shown, view: &view)
+            isAnswered = true
+            unsafe body(part)
+        } refused: { _ in
+        }
+        return isAnswered
+    }
+
     // MARK: - From membership
 
     /// Takes a new snapshot: links to new nodes are made, those to nodes that are gone or moved are closed.
@@ -133,6 +159,9 @@ public final class FanOutClient {
         }
         perform()
         machine.update(snapshot, nowNs: now, actions: &actions)
+        partitionCount = snapshot.partitionCount
+        localHolds = snapshot.nodes.first { $0.isLocal }?.holds
+        holdsAll = localHolds == PartitionSet(below: partitionCount) && partitionCount > 0
         links = snapshot.nodes.indices.map { index in
             let node = snapshot.nodes[index]
             guard !node.isLocal else { return nil }

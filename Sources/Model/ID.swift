@@ -1,7 +1,7 @@
 // The id of a model: 1 to 64 bytes out of `A-Z a-z 0-9 . _ : -`.
 //
-// An id is a plain value of 72 bytes without a reference count, so the read path copies and compares ids
-// without touching the allocator. The bytes stand big-endian in eight words, padded with zeros: since no
+// An id is a plain value of 80 bytes without a reference count, so the read path copies and compares ids
+// without touching the allocator. It carries its hash: whoever reads an id looks it up next. The bytes stand big-endian in eight words, padded with zeros: since no
 // legal byte is zero, comparing the words as integers is comparing the ids byte by byte.
 
 /// The id of a model, checked when made.
@@ -12,6 +12,8 @@ public struct ID: Sendable, BitwiseCopyable {
     @usableFromInline var words: InlineArray<8, UInt64>
     /// Length in bytes, 1 to 64.
     public let count: Int
+    /// A 64-bit hash of fixed seed, the same on every machine.
+    public let hash: UInt64
 
     /// Nil where `bytes` is not a legal id.
     @inlinable
@@ -38,6 +40,7 @@ public struct ID: Sendable, BitwiseCopyable {
         }
         self.words = words
         self.count = bytes.count
+        hash = Self.hash(words, bytes.count)
     }
 
     /// Nil where `text` is not a legal id.
@@ -80,10 +83,10 @@ public struct ID: Sendable, BitwiseCopyable {
         for index in 0..<count { bytes.append(self[index]) }
     }
 
-    /// A 64-bit hash of fixed seed, the same on every machine. It mixes two words at a time with the 128-bit
-    /// multiply of wyhash (https://github.com/wangyi-fudan/wyhash), the cheapest mixer that leaves no pattern.
+    /// Mixes two words at a time with the 128-bit multiply of wyhash (https://github.com/wangyi-fudan/wyhash), the
+    /// cheapest mixer that leaves no pattern.
     @inlinable
-    public var hash: UInt64 {
+    static func hash(_ words: InlineArray<8, UInt64>, _ count: Int) -> UInt64 {
         var hash = UInt64(truncatingIfNeeded: count) ^ 0x2d35_8dcc_aa6c_78a5
         var index = 0
         let used = (count + 7) >> 3
@@ -105,7 +108,7 @@ public struct ID: Sendable, BitwiseCopyable {
 extension ID: Hashable, Comparable {
     @inlinable
     public static func == (left: ID, right: ID) -> Bool {
-        guard left.count == right.count else { return false }
+        guard left.hash == right.hash, left.count == right.count else { return false }
         var difference: UInt64 = 0
         for index in 0..<((left.count + 7) >> 3) { difference |= left.words[index] ^ right.words[index] }
         return difference == 0

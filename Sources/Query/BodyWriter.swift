@@ -14,15 +14,19 @@ struct BodyWriter {
 
     var isFull: Bool { unsafe next == end }
 
-    mutating func write(_ bytes: UnsafeBufferPointer<UInt8>) {
-        guard let base = bytes.baseAddress else { return }
-        unsafe write(ByteView(start: base, count: bytes.count))
+    @inline(__always)
+    mutating func write(_ byte: UInt8) {
+        unsafe precondition(next < end, "the body is longer than it was measured to be")
+        unsafe next.storeBytes(of: byte, as: UInt8.self)
+        unsafe next += 1
     }
 
+    @inline(__always)
     mutating func write(_ text: StaticString) {
         unsafe write(ByteView(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
+    @inline(__always)
     mutating func write(_ view: ByteView) {
         unsafe precondition(view.count <= end - next, "the body is longer than it was measured to be")
         unsafe next.copyMemory(from: view.start, byteCount: view.count)

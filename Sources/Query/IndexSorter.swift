@@ -1,43 +1,74 @@
 // Sorting a list of indexes on the read path, where the standard library's sort would allocate for longer lists.
 
-/// A stable merge sort that keeps its memory: runs of doubling length are merged from one list into the other. Runs that
-/// already follow each other are only copied.
-struct IndexSorter {
-    private var merged: [Int32] = []
+import Model
 
-    mutating func sort(_ items: inout [Int32], _ isBefore: (Int32, Int32) -> Bool) {
-        guard items.count > 1 else { return }
-        merged.removeAll(keepingCapacity: true)
-        merged.append(contentsOf: items)
-        var width = 1
-        while width < items.count {
+/// A stable sort that keeps its memory: short runs are sorted by insertion, then runs of doubling length are merged from
+/// one list into the other. Runs that already follow each other are only copied.
+struct IndexSorter: ~Copyable {
+    private var merged = Scratch<Int32>()
+    /// Up to here insertion beats merging: it compares more, but moves within a line or two of memory.
+    private static let runMax = 12
+
+    @inline(__always)
+    mutating func sort(_ items: UnsafeMutableBufferPointer<Int32>, _ isBefore: (Int32, Int32) -> Bool) {
+        guard items.count > 1, let first = items.baseAddress else { return }
+        let count = items.count
+        var start = 0
+        while start < count {
+            unsafe Self.insert(first + start, min(Self.runMax, count - start), isBefore)
+            start += Self.runMax
+        }
+        guard count > Self.runMax else { return }
+        merged.fill(0, count: count)
+        var (from, to) = unsafe (first, merged.elements)
+        var width = Self.runMax
+        while width < count {
             var start = 0
-            while start < items.count {
-                let middle = min(start + width, items.count)
-                merge(items.span, start, middle, min(middle + width, items.count), isBefore)
+            while start < count {
+                let middle = min(start + width, count)
+                unsafe Self.merge(from, to, start, middle, min(middle + width, count), isBefore)
                 start = middle + width
             }
-            swap(&items, &merged)
+            unsafe (from, to) = unsafe (to, from)
             width *= 2
+        }
+        if unsafe from != first { unsafe first.update(from: from, count: count) }
+    }
+
+    @inline(__always)
+    private static func insert(
+        _ items: UnsafeMutablePointer<Int32>, _ count: Int, _ isBefore: (Int32, Int32) -> Bool
+    ) {
+        var index = 1
+        while index < count {
+            let item = unsafe items[index]
+            var place = index
+            while place > 0, isBefore(item, unsafe items[place - 1]) {
+                unsafe items[place] = items[place - 1]
+                place -= 1
+            }
+            unsafe items[place] = item
+            index += 1
         }
     }
 
-    /// Merges the runs before and from `middle` into `merged`.
+    /// Merges the runs before and from `middle`.
     @inline(__always)
-    private mutating func merge(
-        _ items: Span<Int32>, _ start: Int, _ middle: Int, _ end: Int, _ isBefore: (Int32, Int32) -> Bool
+    private static func merge(
+        _ from: UnsafeMutablePointer<Int32>, _ to: UnsafeMutablePointer<Int32>, _ start: Int, _ middle: Int, _ end: Int,
+        _ isBefore: (Int32, Int32) -> Bool
     ) {
-        guard middle < end, isBefore(items[middle], items[middle - 1]) else {
-            for place in start..<end { merged[place] = items[place] }
+        guard middle < end, unsafe isBefore(from[middle], from[middle - 1]) else {
+            unsafe (to + start).update(from: from + start, count: end - start)
             return
         }
         var (left, right) = (start, middle)
         for place in start..<end {
-            if left == middle || (right < end && isBefore(items[right], items[left])) {
-                merged[place] = items[right]
+            if unsafe left == middle || (right < end && isBefore(from[right], from[left])) {
+                unsafe to[place] = from[right]
                 right += 1
             } else {
-                merged[place] = items[left]
+                unsafe to[place] = from[left]
                 left += 1
             }
         }

@@ -8,8 +8,8 @@ public enum Request: Sendable, Equatable {
     case teams(TeamsRequest)
 }
 
-/// `mym`: contract, section 2. Ids are sorted and unique, so requests that differ only in the order or repetition of
-/// ids are equal.
+/// `mym`: contract, section 2. Each id stands once. Their order changes nothing in an answer, which has one of its
+/// own.
 public struct MatchesRequest: Sendable, Equatable {
     public var sport: Sport
     public var eventIDs: [ID]
@@ -26,7 +26,7 @@ public struct MatchesRequest: Sendable, Equatable {
     }
 }
 
-/// `myt`: contract, section 3. Ids are sorted and unique.
+/// `myt`: contract, section 3. Each id stands once.
 public struct TeamsRequest: Sendable, Equatable {
     public var sport: Sport
     public var teamIDs: [ID]

@@ -1,8 +1,8 @@
 // Path and query → a request that keeps the contract (sections 2 to 4), or the problem to answer.
 //
 // One parser for each event loop; it keeps the memory that reading takes. The work is bounded by the request line's
-// limit (16 KiB): at most 8,192 ids are read before they are found too many. A request costs one allocation for each
-// list of ids, made at its full size.
+// limit (16 KiB): at most 8,192 ids are read before they are found too many. A request whose memory comes back by
+// `recycle` costs no allocation.
 //
 // Where the contract leaves a choice: an empty parameter (`a=1&&b=2`) is one of unknown, empty name, so 400. `+` is
 // no space but a plus. An `offset` that no integer holds is legal and beyond every total: it counts, and is echoed,
@@ -11,13 +11,12 @@
 public import Model
 
 /// Reads requests. Not for concurrent use.
-public struct RequestParser: Sendable {
+public struct RequestParser: ~Copyable, Sendable {
     private let rules: SelectionRules
     private var decoded: [UInt8] = []
     private var found = Parameters()
-    /// Places in a list of ids that was found.
-    private var order: [Int32] = []
-    private var sorter = IndexSorter()
+    /// Where in a list of ids each id stands, by hash.
+    private var seen = Scratch<Int32>()
 
     public init(rules: SelectionRules) { self.rules = rules }
 
@@ -33,12 +32,12 @@ public struct RequestParser: Sendable {
         guard let sport = Sport(name) else { throw .unknownSport(name) }
 
         try read(query, isMatches: isMatches)
-        let teamIDs = try checked(found.teamIDs, "teamIds", max: rules.teamsPerRequestMax)
+        let teamIDs = try unique(\.teamIDs, "teamIds", max: rules.teamsPerRequestMax)
         guard isMatches else {
             guard !teamIDs.isEmpty else { throw .badRequest("teamIds is missing; it takes one id or more.") }
             return .teams(TeamsRequest(sport: sport, teamIDs: teamIDs))
         }
-        let eventIDs = try checked(found.eventIDs, "eventIds", max: rules.eventsPerRequestMax)
+        let eventIDs = try unique(\.eventIDs, "eventIds", max: rules.eventsPerRequestMax)
         guard !eventIDs.isEmpty || !teamIDs.isEmpty else {
             throw .badRequest("eventIds and teamIds are missing; at least one of them is needed.")
         }
@@ -72,8 +71,8 @@ public struct RequestParser: Sendable {
         parameters.removeAll()
         var start = 0
         while start < query.count {
-            let end = query.firstIndex(of: 0x26, from: start) ?? query.count
-            let equals = query.extracting(start..<end).firstIndex(of: 0x3D, from: 0).map { $0 + start } ?? end
+            let end = query.firstIndex(of: 0x26, in: start..<query.count) ?? query.count
+            let equals = query.firstIndex(of: 0x3D, in: start..<end) ?? end
             let name = query.extracting(start..<equals)
             let value = query.extracting(min(equals + 1, end)..<end)
             try take(name, value, isMatches: isMatches, into: &parameters)
@@ -105,7 +104,7 @@ public struct RequestParser: Sendable {
     private enum Parameter { case eventIDs, teamIDs, limit, offset }
 
     private mutating func parameter(_ name: Span<UInt8>) throws(Problem) -> Parameter? {
-        if name.firstIndex(of: 0x25, from: 0) == nil { return Self.parameter(plain: name) }
+        if !name.isEncoded { return Self.parameter(plain: name) }
         try decode(name)
         return Self.parameter(plain: decoded.span)
     }
@@ -118,25 +117,40 @@ public struct RequestParser: Sendable {
         return nil
     }
 
-    /// Sorted, each id once.
-    private mutating func checked(_ found: [ID], _ name: StaticString, max: Int) throws(Problem) -> [ID] {
-        order.removeAll(keepingCapacity: true)
-        for index in found.indices { order.append(Int32(index)) }
-        sorter.sort(&order) { found[Int($0)] < found[Int($1)] }
+    /// Each id once, in the order in which they came. Takes the list: `recycle` gives its memory back.
+    private mutating func unique(
+        _ list: WritableKeyPath<Parameters, [ID]>, _ name: StaticString, max: Int
+    ) throws(Problem) -> [ID] {
+        var ids: [ID] = []
+        swap(&ids, &found[keyPath: list])
+        // Open addressing over twice as many places as ids.
+        var places = 8
+        while places < ids.count * 2 { places *= 2 }
+        seen.fill(-1, count: places)
         var count = 0
-        for place in order.indices {
-            let index = order[place]
-            if count > 0, found[Int(index)] == found[Int(order[count - 1])] { continue }
-            order[count] = index
+        for index in ids.indices {
+            var place = Int(truncatingIfNeeded: ids[index].hash) & (places - 1)
+            while seen[place] >= 0, ids[Int(seen[place])] != ids[index] { place = (place + 1) & (places - 1) }
+            guard seen[place] < 0 else { continue }
+            seen[place] = Int32(count)
+            if count != index { ids[count] = ids[index] }
             count += 1
         }
+        ids.removeLast(ids.count - count)
         guard count <= max else {
             throw .badRequest("\(name) holds \(count) different ids; at most \(max) are allowed.")
         }
-        var ids: [ID] = []
-        ids.reserveCapacity(count)
-        for place in 0..<count { ids.append(found[Int(order[place])]) }
         return ids
+    }
+
+    /// Takes a request's memory back, so that the next one needs none. To be called where nobody else has the request.
+    public mutating func recycle(_ request: consuming Request) {
+        switch consume request {
+        case .matches(let matches):
+            found.eventIDs = matches.eventIDs
+            found.teamIDs = matches.teamIDs
+        case .teams(let teams): found.teamIDs = teams.teamIDs
+        }
     }
 }
 
@@ -146,7 +160,7 @@ extension RequestParser {
     private mutating func readIDs(
         _ value: Span<UInt8>, _ name: StaticString, into ids: inout [ID]
     ) throws(Problem) {
-        guard value.firstIndex(of: 0x25, from: 0) != nil else {
+        guard value.isEncoded else {
             return try Self.readIDs(plain: value, name, into: &ids)
         }
         try decode(value)
@@ -156,12 +170,9 @@ extension RequestParser {
     private static func readIDs(
         plain value: Span<UInt8>, _ name: StaticString, into ids: inout [ID]
     ) throws(Problem) {
-        var commas = 0
-        for index in 0..<value.count where value[index] == 0x2C { commas += 1 }
-        ids.reserveCapacity(ids.count + commas + 1)
         var start = 0
         while start <= value.count {
-            let end = value.firstIndex(of: 0x2C, from: start) ?? value.count
+            let end = value.firstIndex(of: 0x2C, in: start..<value.count) ?? value.count
             let text = value.extracting(start..<end)
             guard let id = ID(text) else {
                 throw .badRequest(
@@ -184,7 +195,7 @@ extension RequestParser {
     }
 
     private mutating func readNumber(_ value: Span<UInt8>) throws(Problem) -> Int? {
-        if value.firstIndex(of: 0x25, from: 0) == nil { return Self.number(plain: value) }
+        if !value.isEncoded { return Self.number(plain: value) }
         try decode(value)
         return Self.number(plain: decoded.span)
     }
@@ -242,12 +253,6 @@ extension Problem {
 }
 
 extension Span<UInt8> {
-    fileprivate func firstIndex(of byte: UInt8, from start: Int) -> Int? {
-        var index = start
-        while index < count {
-            if self[index] == byte { return index }
-            index += 1
-        }
-        return nil
-    }
+    /// Whether a percent sign stands in it.
+    fileprivate var isEncoded: Bool { firstIndex(of: 0x25, in: 0..<count) != nil }
 }

@@ -88,9 +88,17 @@ final class RouterAnswerer: Answerer, AnswerReceiver {
 
     private func ask(_ request: Request, _ head: RequestHead, _ bytes: Span<UInt8>, _ reply: Reply) {
         guard client.partitionCount > 0 else { return reply.send(templates.notReady, route: Self.route(of: request)) }
-        let query = HolderQuery(
+        let need = need(of: request)
+        var query = HolderQuery(
             request: request, partitions: PartitionSet(), now: now(), eventsPerTeamMax: rules.eventsPerTeamMax,
             matchesRemainMs: rules.matchesRemainMs)
+        let isAnswered = unsafe client.answerInPlace(&query, need: need) { part in
+            builder.begin(request, eventsPerTeamMax: rules.eventsPerTeamMax)
+            // The rank decides between parts; a single one needs none.
+            unsafe builder.add(part, rank: 0)
+            send(request, head, bytes, reply)
+        }
+        if isAnswered { return parser.recycle(request) }
         var kept: [UInt8] = []
         if head.isConditional {
             unsafe bytes.extracting(first: head.count).withUnsafeBufferPointer { kept = unsafe Array($0) }
@@ -104,7 +112,7 @@ final class RouterAnswerer: Answerer, AnswerReceiver {
             token = waiting.count
             waiting.append(entry)
         }
-        client.ask(query, need: need(of: request), receiver: self, token: UInt64(token))
+        client.ask(query, need: need, receiver: self, token: UInt64(token))
     }
 
     private func need(of request: Request) -> Need {
@@ -125,25 +133,29 @@ final class RouterAnswerer: Answerer, AnswerReceiver {
     func answered(_ gathered: borrowing GatheredParts, token: UInt64) {
         guard let entry = take(token) else { return }
         builder.begin(entry.request, eventsPerTeamMax: rules.eventsPerTeamMax)
-        // The rank decides between parts, so a single one needs none.
         let isSingle = unsafe gathered.parts.count == 1
         for index in unsafe gathered.parts.indices {
             let rank = unsafe isSingle ? 0 : gathered.shown[index].globals.offsets.reduce(0) { $0 + $1.rawValue }
             unsafe builder.add(gathered.parts[index], rank: rank)
         }
+        send(entry.request, entry.head, entry.bytes.span, entry.reply)
+        parser.recycle(entry.request)
+    }
+
+    /// Sends what the builder has gathered. `bytes` are the head's, as far as it is conditional.
+    private func send(_ request: Request, _ head: RequestHead, _ bytes: Span<UInt8>, _ reply: Reply) {
         builder.finish()
-        let route = Self.route(of: entry.request)
+        let route = Self.route(of: request)
         guard builder.bodyCount <= Limits.answerBytesMax else {
-            return entry.reply.send(templates.answerTooLarge, route: route)
+            return reply.send(templates.answerTooLarge, route: route)
         }
         let tag = EntityTag(low: builder.etag.low, high: builder.etag.high)
-        let isMatches = if case .matches = entry.request { true } else { false }
-        if entry.head.isConditional, entry.head.hasCurrent(tag, in: entry.bytes.span) {
+        let isMatches = if case .matches = request { true } else { false }
+        if head.isConditional, head.hasCurrent(tag, in: bytes) {
             let template = isMatches ? templates.matchesUnchanged : templates.teamsUnchanged
-            return entry.reply.sendWithoutBody(
-                template, entityTag: tag, contentLength: builder.bodyCount, route: route)
+            return reply.sendWithoutBody(template, entityTag: tag, contentLength: builder.bodyCount, route: route)
         }
-        unsafe entry.reply.send(
+        unsafe reply.send(
             isMatches ? templates.matches : templates.teams, entityTag: tag, bodyCount: builder.bodyCount, route: route
         ) { unsafe builder.write(to: $0) }
     }
