@@ -4,8 +4,10 @@ import Model
 
 /// A hash index over a slab of reference records. One writer, many readers.
 struct EntityTable: ~Copyable {
-    let index = HashIndex()
+    let index: HashIndex
     let records = Slab()
+
+    init(_ memory: borrowing RecordMemory) { index = HashIndex(memory) }
 
     @inline(__always)
     func record(_ slot: UInt32) -> ReferenceRecord? {

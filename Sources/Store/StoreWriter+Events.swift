@@ -26,7 +26,7 @@ extension StoreWriter {
     public func apply(
         _ event: EventMessage, _ arena: MessageArena, partition: PartitionID, offset: Offset
     ) -> ApplyResult {
-        guard let stageSlot = slot(of: .stage, event.stageID) else { return .refused(.full) }
+        guard store.memory.prepare(), let stageSlot = slot(of: .stage, event.stageID) else { return .refused(.full) }
         retain(.stage, stageSlot)
         defer { release(.stage, stageSlot) }
         guard resolveParts(event, arena) else { return .refused(.full) }
@@ -52,7 +52,9 @@ extension StoreWriter {
             unsafe replace(slot, by: record)
             return .updated
         }
-        guard let slot = eventSlots.allocate(in: store.events) else {
+        let hasRoom = unsafe store.partitions[Int(partition.rawValue)].index
+            .makeRoom(&eventCounts[Int(partition.rawValue)], store.memory) { unsafe retireTable($0, $1) }
+        guard hasRoom, let slot = eventSlots.allocate(in: store.events, store.memory) else {
             unsafe free(record)
             return .refused(.full)
         }
@@ -71,7 +73,9 @@ extension StoreWriter {
     func removeEvent(_ slot: UInt32, _ id: ID, _ partition: PartitionID) {
         guard let record = unsafe store.event(slot) else { return }
         unsafe store.partitions[Int(partition.rawValue)].index
-            .remove(id.hash, slot: slot, &eventCounts[Int(partition.rawValue)]) { unsafe retireTable($0, $1) }
+            .remove(id.hash, slot: slot, &eventCounts[Int(partition.rawValue)], store.memory) {
+                unsafe retireTable($0, $1)
+            }
         unsafe store.events.store(nil, at: slot)
         store.countRemoval()
         let entry = unsafe TeamEntry(start: record.start.milliseconds, slot: slot)
@@ -92,8 +96,7 @@ extension StoreWriter {
         unsafe store.events.store(record.base, at: slot)
         let partition = unsafe Int(record.header.pointee.partition)
         if eventCounts[partition].live == 0 { changesAtLoad[partition] = participantChanges }
-        unsafe store.partitions[partition].index
-            .insert(id.hash, slot: slot, &eventCounts[partition]) { unsafe retireTable($0, $1) }
+        unsafe store.partitions[partition].index.insert(id.hash, slot: slot, &eventCounts[partition])
         let entry = unsafe TeamEntry(start: record.start.milliseconds, slot: slot)
         for part in unsafe 0..<record.partCount where unsafe isFirst(part, record) {
             let team = unsafe record.parts[part].slot
@@ -151,6 +154,7 @@ extension StoreWriter {
     /// `text` holds what was rendered, fitting or not, so that the caller can tell the work.
     func rerenderEvent(_ slot: UInt32) -> Bool {
         text.removeAll(keepingCapacity: true)
+        guard store.memory.prepare() else { return false }
         guard let old = unsafe store.event(slot), let id = unsafe ID(old.id.span) else { return true }
         parts.removeAll(keepingCapacity: true)
         for index in unsafe 0..<old.partCount {
@@ -246,6 +250,6 @@ extension StoreWriter {
 
     private func free(_ record: EventRecord) {
         unsafe memoryBytes -= record.bytes
-        unsafe record.base.deallocate()
+        unsafe store.memory.free(UnsafeMutableRawPointer(mutating: record.base), record.bytes)
     }
 }
