@@ -20,7 +20,7 @@ struct EntityTable: ~Copyable {
     func find(_ id: ID) -> UInt32? {
         index.find(id.hash) { slot in
             guard let record = unsafe record(slot) else { return false }
-            return unsafe equals(record.id, id)
+            return unsafe record.isRecord(of: id)
         }
     }
 }

@@ -12,6 +12,7 @@
 // table for the live ones and publishes it by one pointer store; the old one is retired. So a table that sees keys come
 // and go stays the size of what is alive.
 
+import CMemory
 import Synchronization
 
 /// The table's memory: whole lines of words, at a multiple of a line. Borrowed; whoever swaps it out retires it.
@@ -125,6 +126,23 @@ struct HashIndex: ~Copyable, Sendable {
             if unsafe table.unused(line: line) != nil { return nil }
             unsafe line = table.nextLine(line)
         }
+    }
+
+    /// Begins to load the line in which the search for a hash begins.
+    @inline(__always)
+    func prefetch(_ hash: UInt64) {
+        let table = unsafe current
+        unsafe cmemory_prefetch(table.base + table.line(UInt32(truncatingIfNeeded: hash)))
+    }
+
+    /// The slot that `find` would ask about first, as a rule the one that it would find.
+    @inline(__always)
+    func candidate(_ hash: UInt64) -> UInt32? {
+        let table = unsafe current
+        let tag = UInt32(truncatingIfNeeded: hash)
+        let line = unsafe table.line(tag)
+        let found = unsafe table.matches(tag, line: line)
+        return unsafe found == 0 ? nil : Self.slot(table.load(line + found.trailingZeroBitCount))
     }
 
     /// Makes sure that one more key has a place. `retire` gets the old table when a new one is built. False where there

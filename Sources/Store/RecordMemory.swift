@@ -154,6 +154,7 @@ struct RecordMemory: ~Copyable, @unchecked Sendable {
         let wasFull = unsafe span.pointee.isFull(size.bytes)
         unsafe precondition(span.pointee.live > 0, "a block was freed twice")
         unsafe span.pointee.live -= 1
+        unsafe cmemory_unpoison(block, MemoryLayout<UInt32>.size)
         unsafe block.storeBytes(of: span.pointee.free, as: UInt32.self)
         unsafe span.pointee.free = UInt32(offset)
         unsafe cmemory_poison(block, size.bytes)

@@ -1,6 +1,7 @@
 // Numbered places for pointers. A place never moves, so a slot number found in a table or a team's list stays good
 // while its readers look at it; what it points to changes by one atomic swap.
 
+import CMemory
 import Synchronization
 
 /// A growing array of atomic words in pages that never move. The writer adds pages; any number of readers load words.
@@ -47,6 +48,10 @@ struct Slab: ~Copyable, @unchecked Sendable {
     func load(_ slot: UInt32) -> UnsafeRawPointer? {
         unsafe UnsafeRawPointer(bitPattern: word(slot).pointee.load(ordering: .acquiring))
     }
+
+    /// Begins to load the slot's word.
+    @inline(__always)
+    func prefetch(_ slot: UInt32) { unsafe cmemory_prefetch(word(slot)) }
 
     /// Release: see `load`. Writer only.
     @inline(__always)

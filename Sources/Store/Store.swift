@@ -88,7 +88,7 @@ public final class Store: @unchecked Sendable {
     func findEvent(_ id: ID, in partition: PartitionID) -> UInt32? {
         unsafe partitions[Int(partition.rawValue)].index.find(id.hash) { slot in
             guard let record = unsafe event(slot) else { return false }
-            return unsafe equals(record.id, id)
+            return unsafe record.isRecord(of: id)
         }
     }
 

@@ -34,7 +34,7 @@ extension StoreWriter {
             guard let record = unsafe store.event(slot) else { continue }
             let entry = unsafe TeamEntry(start: record.start.milliseconds, slot: slot)
             for part in unsafe 0..<record.partCount where unsafe isFirst(part, record) {
-                unsafe entries.append((record.parts[part].slot, entry))
+                unsafe entries.append((record.part(part).slot, entry))
             }
         }
         entries.sort { $0.team != $1.team ? $0.team < $1.team : $0.entry < $1.entry }
