@@ -34,6 +34,10 @@ public final class ShownMemory: @unchecked Sendable {
     private let globals = Mutex<GlobalPosition?>(nil)
     /// Written under the mutex, after the positions.
     private let version = Atomic<UInt64>(0)
+    private let changeCount = Atomic<UInt64>(0)
+
+    /// Rises behind every change. Acquire pairs with the release of the count: who finds it raised finds what changed.
+    public var changes: UInt64 { changeCount.load(ordering: .acquiring) }
 
     public init() {
         unsafe offsets = .allocate(capacity: Limits.partitionsMax)
@@ -66,6 +70,7 @@ public final class ShownMemory: @unchecked Sendable {
     public func raise(_ partitions: PartitionSet, shown: ShownPosition, view: inout ShownGlobals) {
         precondition(shown.offsets.count == partitions.count)
         var index = 0
+        var isChanged = false
         partitions.forEach { partition in
             let offset = shown.offsets[index].rawValue
             index += 1
@@ -73,7 +78,9 @@ public final class ShownMemory: @unchecked Sendable {
             guard unsafe offsets[Int(partition.rawValue)].load(ordering: .relaxed) < offset else { return }
             // Releasing: pairs with the acquire in `fill`.
             _ = unsafe offsets[Int(partition.rawValue)].max(offset, ordering: .releasing)
+            isChanged = true
         }
+        if isChanged { changeCount.add(1, ordering: .releasing) }
         raise(shown.globals, view: &view)
     }
 
@@ -83,6 +90,7 @@ public final class ShownMemory: @unchecked Sendable {
         guard partition.rawValue >= 0, partition.rawValue < Limits.partitionsMax else { return }
         // Relaxed: nobody waits for it, see above.
         _ = unsafe offsets[Int(partition.rawValue)].min(end.rawValue, ordering: .relaxed)
+        changeCount.add(1, ordering: .releasing)
     }
 
     /// The same for a partition of a global topic.
@@ -94,6 +102,7 @@ public final class ShownMemory: @unchecked Sendable {
             else { return }
             globals?[kind, partition] = end
             version.add(1, ordering: .releasing)
+            changeCount.add(1, ordering: .releasing)
         }
     }
 
@@ -121,6 +130,7 @@ public final class ShownMemory: @unchecked Sendable {
                 globals = shown
             }
             version.add(1, ordering: .releasing)
+            changeCount.add(1, ordering: .releasing)
         }
         refresh(&view)
     }

@@ -93,6 +93,15 @@ public final class FanOutClient {
     /// What this process's own node may be asked for; nil where there is none.
     private var localHolds: PartitionSet?
     private var holdsAll = false
+    private var settled = Settled()
+
+    /// For these partitions the local holder had reached all that was shown, and all that it shows was noted, when the
+    /// memory and the holder stood at these numbers. As long as they do, neither needs to be looked at again.
+    private struct Settled {
+        var changes: UInt64 = 0
+        var progress: UInt64 = 0
+        var partitions = PartitionSet()
+    }
 
     // MARK: - From the HTTP side
 
@@ -130,13 +139,29 @@ public final class FanOutClient {
             query.partitions = localHolds
         case .anyNode: query.partitions = PartitionSet()
         }
-        memory.fill(&needs, for: query.partitions, view: &view)
+        let partitions = query.partitions
         var isAnswered = false
-        unsafe local.answer(query, needs: needs) { part, shown in
-            memory.raise(query.partitions, shown: shown, view: &view)
+        let isSettled = settled.changes == memory.changes && partitions.isSubset(of: settled.partitions)
+        if isSettled {
+            needs.offsets.removeAll(keepingCapacity: true)
+            needs.globals = nil
+        } else {
+            let known = settled
+            settled = Settled(changes: memory.changes, progress: local.progress, partitions: partitions)
+            if known.changes == settled.changes, known.progress == settled.progress {
+                settled.partitions = partitions.union(known.partitions)
+            }
+            memory.fill(&needs, for: partitions, view: &view)
+        }
+        unsafe local.answer(query, needs: needs, knowing: isSettled ? settled.progress : nil) { part, shown in
+            if let shown {
+                memory.raise(partitions, shown: shown, view: &view)
+                if isSettled { settled.partitions = PartitionSet() }
+            }
             isAnswered = true
             unsafe body(part)
         } refused: { _ in
+            settled.partitions = PartitionSet()
         }
         return isAnswered
     }
@@ -251,8 +276,8 @@ public final class FanOutClient {
     /// The local share is asked last, so its reply completes the answer, under the holder's guard.
     private func askLocal(_ ask: AskID, _ partitions: PartitionSet) {
         guard let local else { return machine.refused(ask, .notReady, nowNs: now, actions: &actions) }
-        unsafe local.answer(waiting[ask.slot].query, needs: needs) { part, shown in
-            guard machine.replied(ask, nowNs: now, actions: &localActions) else { return }
+        unsafe local.answer(waiting[ask.slot].query, needs: needs, knowing: nil) { part, shown in
+            guard let shown, machine.replied(ask, nowNs: now, actions: &localActions) else { return }
             unsafe gathered.parts.append(copy part)
             unsafe gathered.shown.append(shown)
             memory.raise(partitions, shown: shown, view: &view)

@@ -179,7 +179,8 @@ final class LinkServerHandler: ChannelDuplexHandler {
     /// Writes the part into the output; or returns why there is none.
     private func answer(_ query: HolderQuery, needs: PositionNeeds, request: UInt64) -> HolderRefusal? {
         var refusal: HolderRefusal?
-        unsafe loop.holder.answer(query, needs: needs) { part, shown in
+        unsafe loop.holder.answer(query, needs: needs, knowing: nil) { part, shown in
+            guard let shown else { preconditionFailure("a part without its position") }
             let bytesMax = unsafe PartWriter.bytesMax(part, shown: shown)
             guard bytesMax <= Limits.frameBytesMax else {
                 refusal = .answerTooLarge

@@ -16,7 +16,7 @@ public struct ID: Sendable, BitwiseCopyable {
     public let hash: UInt64
 
     /// Nil where `bytes` is not a legal id.
-    @inlinable
+    @inlinable @inline(__always)
     public init?(_ bytes: Span<UInt8>) {
         guard bytes.count >= 1, bytes.count <= Self.bytesMax else { return nil }
         var words = InlineArray<8, UInt64>(repeating: 0)
@@ -32,7 +32,14 @@ public struct ID: Sendable, BitwiseCopyable {
         let rest = bytes.count & 7
         if rest != 0 {
             var word: UInt64 = 0
-            for index in bytes.count - rest..<bytes.count { word = (word << 8) | UInt64(bytes[index]) }
+            if wholeWords > 0 {
+                // The last eight bytes, without those that were looked at.
+                word = unsafe bytes.withUnsafeBytes {
+                    unsafe UInt64(bigEndian: $0.loadUnaligned(fromByteOffset: bytes.count - 8, as: UInt64.self))
+                }
+            } else {
+                for index in 0..<rest { word = (word << 8) | UInt64(bytes[index]) }
+            }
             word <<= UInt64(8 * (8 - rest))
             // The bytes that are not there are judged as '0'.
             guard Self.areLegal(word | 0x3030_3030_3030_3030 >> UInt64(8 * rest)) else { return nil }

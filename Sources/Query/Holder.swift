@@ -45,11 +45,16 @@ public struct ShownPosition: Sendable, Equatable {
 
 /// A holder of partitions, as one event loop sees it. One instance for each loop; used on that loop alone.
 public protocol Holder: AnyObject {
-    /// Calls exactly one of the closures, before it returns. The part's views are valid until `part` returns.
+    /// Rises before anything newer can be seen in an answer.
+    var progress: UInt64 { get }
+
+    /// Calls exactly one of the closures, before it returns. The part's views are valid until `part` returns. The
+    /// position is left out where `progress` is what the caller knows: nothing newer is shown than then.
     func answer(
         _ query: HolderQuery,
         needs: PositionNeeds,
-        part: (borrowing Part, ShownPosition) -> Void,
+        knowing progress: UInt64?,
+        part: (borrowing Part, ShownPosition?) -> Void,
         refused: (HolderRefusal) -> Void
     )
 }

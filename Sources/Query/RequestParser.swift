@@ -32,12 +32,12 @@ public struct RequestParser: ~Copyable, Sendable {
         guard let sport = Sport(name) else { throw .unknownSport(name) }
 
         try read(query, isMatches: isMatches)
-        let teamIDs = try unique(\.teamIDs, "teamIds", max: rules.teamsPerRequestMax)
+        let teamIDs = try Self.unique(&found.teamIDs, &seen, "teamIds", max: rules.teamsPerRequestMax)
         guard isMatches else {
             guard !teamIDs.isEmpty else { throw .badRequest("teamIds is missing; it takes one id or more.") }
             return .teams(TeamsRequest(sport: sport, teamIDs: teamIDs))
         }
-        let eventIDs = try unique(\.eventIDs, "eventIds", max: rules.eventsPerRequestMax)
+        let eventIDs = try Self.unique(&found.eventIDs, &seen, "eventIds", max: rules.eventsPerRequestMax)
         guard !eventIDs.isEmpty || !teamIDs.isEmpty else {
             throw .badRequest("eventIds and teamIds are missing; at least one of them is needed.")
         }
@@ -118,11 +118,11 @@ public struct RequestParser: ~Copyable, Sendable {
     }
 
     /// Each id once, in the order in which they came. Takes the list: `recycle` gives its memory back.
-    private mutating func unique(
-        _ list: WritableKeyPath<Parameters, [ID]>, _ name: StaticString, max: Int
+    private static func unique(
+        _ list: inout [ID], _ seen: inout Scratch<Int32>, _ name: StaticString, max: Int
     ) throws(Problem) -> [ID] {
         var ids: [ID] = []
-        swap(&ids, &found[keyPath: list])
+        swap(&ids, &list)
         // Open addressing over twice as many places as ids.
         var places = 8
         while places < ids.count * 2 { places *= 2 }
@@ -160,28 +160,32 @@ extension RequestParser {
     private mutating func readIDs(
         _ value: Span<UInt8>, _ name: StaticString, into ids: inout [ID]
     ) throws(Problem) {
-        guard value.isEncoded else {
-            return try Self.readIDs(plain: value, name, into: &ids)
-        }
+        // No id holds a percent sign, so only a value that holds no ids as it is need be searched for one.
+        let count = ids.count
+        guard let illegal = Self.readIDs(plain: value, into: &ids) else { return }
+        guard value.isEncoded else { throw Self.malformed(value.extracting(illegal), name) }
+        ids.removeLast(ids.count - count)
         try decode(value)
-        try Self.readIDs(plain: decoded.span, name, into: &ids)
+        guard let illegal = Self.readIDs(plain: decoded.span, into: &ids) else { return }
+        throw Self.malformed(decoded.span.extracting(illegal), name)
     }
 
-    private static func readIDs(
-        plain value: Span<UInt8>, _ name: StaticString, into ids: inout [ID]
-    ) throws(Problem) {
+    /// Stops at the first text that is no id, and says where it stands.
+    private static func readIDs(plain value: Span<UInt8>, into ids: inout [ID]) -> Range<Int>? {
         var start = 0
         while start <= value.count {
             let end = value.firstIndex(of: 0x2C, in: start..<value.count) ?? value.count
-            let text = value.extracting(start..<end)
-            guard let id = ID(text) else {
-                throw .badRequest(
-                    "\(name) holds \(Problem.quoted(text)), which is no id; an id is 1 to \(ID.bytesMax) bytes out of "
-                        + "A-Z a-z 0-9 . _ : - and ids are separated by commas.")
-            }
+            guard let id = ID(value.extracting(start..<end)) else { return start..<end }
             ids.append(id)
             start = end + 1
         }
+        return nil
+    }
+
+    private static func malformed(_ text: Span<UInt8>, _ name: StaticString) -> Problem {
+        .badRequest(
+            "\(name) holds \(Problem.quoted(text)), which is no id; an id is 1 to \(ID.bytesMax) bytes out of "
+                + "A-Z a-z 0-9 . _ : - and ids are separated by commas.")
     }
 
     private mutating func readLimit(_ value: Span<UInt8>) throws(Problem) -> Int {

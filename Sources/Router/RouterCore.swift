@@ -166,13 +166,15 @@ private final class LateHolder: Holder {
 
     init(_ make: @escaping () -> (any Holder)?) { self.make = make }
 
+    var progress: UInt64 { holder?.progress ?? 0 }
+
     func answer(
-        _ query: HolderQuery, needs: PositionNeeds, part: (borrowing Part, ShownPosition) -> Void,
-        refused: (HolderRefusal) -> Void
+        _ query: HolderQuery, needs: PositionNeeds, knowing progress: UInt64?,
+        part: (borrowing Part, ShownPosition?) -> Void, refused: (HolderRefusal) -> Void
     ) {
         if holder == nil { holder = make() }
         guard let holder else { return refused(.notReady) }
-        unsafe holder.answer(query, needs: needs, part: part, refused: refused)
+        unsafe holder.answer(query, needs: needs, knowing: progress, part: part, refused: refused)
     }
 }
 

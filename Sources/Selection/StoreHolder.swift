@@ -21,16 +21,23 @@ public final class StoreHolder: Holder {
         shown = ShownPosition(offsets: [], globals: globals, globalsVersion: version)
     }
 
+    public var progress: UInt64 { reader.progress }
+
     public func answer(
-        _ query: HolderQuery, needs: PositionNeeds, part: (borrowing Part, ShownPosition) -> Void,
-        refused: (HolderRefusal) -> Void
+        _ query: HolderQuery, needs: PositionNeeds, knowing progress: UInt64?,
+        part: (borrowing Part, ShownPosition?) -> Void, refused: (HolderRefusal) -> Void
     ) {
         let refusal = reader.read { view -> HolderRefusal? in
             if let refusal = check(query, needs) { return refusal }
             selection.select(query, view)
             if selection.jsonBytes > Limits.answerBytesMax { return .answerTooLarge }
-            loadShown(query.partitions)
-            unsafe part(selection.part, shown)
+            // Loaded after reading: what was seen newer than the caller knows has raised it before.
+            if progress == reader.progress {
+                unsafe part(selection.part, nil)
+            } else {
+                loadShown(query.partitions)
+                unsafe part(selection.part, shown)
+            }
             return nil
         }
         if let refusal { refused(refusal) }

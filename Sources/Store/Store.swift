@@ -33,6 +33,8 @@ public final class Store: @unchecked Sendable {
     /// The partitions of the events topic that may be read.
     let readyPartitions = AtomicPartitionSet()
     let globals: GlobalProgress
+    /// Counts the changes of started positions, and of applied ones that fall.
+    let progress = Atomic<UInt64>(0)
     let hasWriter = Atomic<Bool>(false)
     /// How many keys were given up. A key that comes back gets another slot, so a reader that saw the number change
     /// cannot tell by the slot whether it has met a key before.

@@ -53,6 +53,9 @@ public final class StoreReader {
         return (started, startedVersion)
     }
 
+    /// Rises before anything newer can be seen. Acquire pairs with the release in `StoreWriter.countProgress`.
+    public var progress: UInt64 { store.progress.load(ordering: .acquiring) }
+
     public func applied(_ partition: PartitionID) -> Offset {
         Offset(unsafe store.partitions[Int(partition.rawValue)].applied.load(ordering: .acquiring))
     }

@@ -16,14 +16,23 @@ struct Drop {
 extension StoreWriter {
     // MARK: - Positions
 
+    /// To be called behind a change of a position and before anything it stands for becomes visible. Release: a reader
+    /// that finds a record published behind it finds the number raised, and with the number the position. One writer,
+    /// so the two steps need not be one.
+    private func countProgress() {
+        store.progress.store(store.progress.load(ordering: .relaxed) + 1, ordering: .releasing)
+    }
+
     /// Before anything of the event's message becomes visible.
     func start(_ partition: PartitionID, _ offset: Offset) {
         // Relaxed: published by the release of the record's own store behind it.
         unsafe store.partitions[Int(partition.rawValue)].started.store(offset.rawValue + 1, ordering: .relaxed)
+        countProgress()
     }
 
     func startGlobal(_ kind: ModelKind, _ partition: PartitionID, _ offset: Offset) {
         store.globals.start(Offset(offset.rawValue + 1), at: readGlobals.index(kind, partition))
+        countProgress()
     }
 
     /// Says that everything of the partition below `position` was handed to `apply` or skipped. An events partition
@@ -34,6 +43,7 @@ extension StoreWriter {
             // Started never stands below applied: whoever must reach what is shown can.
             if unsafe partition.pointee.started.load(ordering: .relaxed) < position.rawValue {
                 unsafe partition.pointee.started.store(position.rawValue, ordering: .relaxed)
+                countProgress()
             }
             // Release pairs with the acquire of a reader's check before it reads.
             unsafe partition.pointee.applied.store(position.rawValue, ordering: .releasing)
@@ -41,6 +51,7 @@ extension StoreWriter {
         }
         readGlobals[source.kind, source.partition] = position
         store.globals.start(position, at: readGlobals.index(source.kind, source.partition))
+        countProgress()
     }
 
     /// Publishes the global positions where nothing waits to be rendered. Called at the end of a batch that advanced
@@ -116,6 +127,7 @@ extension StoreWriter {
     private func endDrop(_ partition: PartitionID) {
         unsafe store.partitions[Int(partition.rawValue)].started.store(0, ordering: .relaxed)
         unsafe store.partitions[Int(partition.rawValue)].applied.store(0, ordering: .releasing)
+        countProgress()
         isListed[Int(partition.rawValue)] = false
         drops.removeFirst()
     }

@@ -49,9 +49,11 @@ final class ScriptedHolder: Holder {
         self.script = script
     }
 
+    var progress: UInt64 { UInt64(script.state.withLock { $0.offset }) }
+
     func answer(
-        _ query: HolderQuery, needs: PositionNeeds, part: (borrowing Part, ShownPosition) -> Void,
-        refused: (HolderRefusal) -> Void
+        _ query: HolderQuery, needs: PositionNeeds, knowing progress: UInt64?,
+        part: (borrowing Part, ShownPosition?) -> Void, refused: (HolderRefusal) -> Void
     ) {
         let (refusal, offset, jsonBytes) = script.state.withLock { state in
             state.asked.append(query.partitions)

@@ -119,7 +119,7 @@ import Testing
                 let query = queries[index % queries.count]
                 builder.begin(query.request, eventsPerTeamMax: query.eventsPerTeamMax)
                 unsafe holder.answer(
-                    query, needs: PositionNeeds(),
+                    query, needs: PositionNeeds(), knowing: nil,
                     part: { part, _ in
                         unsafe builder.add(part, rank: 0)
                         builder.finish()

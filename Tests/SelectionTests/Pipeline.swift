@@ -100,7 +100,7 @@ final class Pipeline {
                 request: request, partitions: partitions, now: now, eventsPerTeamMax: rules.eventsPerTeamMax,
                 matchesRemainMs: rules.matchesRemainMs)
             unsafe holder.answer(
-                query, needs: PositionNeeds(), part: { part, _ in unsafe builder.add(part, rank: 0) },
+                query, needs: PositionNeeds(), knowing: nil, part: { part, _ in unsafe builder.add(part, rank: 0) },
                 refused: { fatalError("refused: \($0)") })
         }
         builder.finish()

@@ -57,7 +57,7 @@ struct StressReader {
         var refusal: HolderRefusal?
         builder.begin(query.request, eventsPerTeamMax: query.eventsPerTeamMax)
         unsafe holder.answer(
-            query, needs: PositionNeeds(),
+            query, needs: PositionNeeds(), knowing: nil,
             part: { part, _ in
                 unsafe builder.add(part, rank: 0)
                 builder.finish()
