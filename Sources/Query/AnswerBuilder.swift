@@ -368,7 +368,7 @@ public struct AnswerBuilder: ~Copyable {
 
 extension Scratch<UInt8> {
     fileprivate mutating func append(ascii text: StaticString) {
-        for index in 0..<text.utf8CodeUnitCount { append(unsafe text.utf8Start[index]) }
+        unsafe append(contentsOf: Span(_unsafeStart: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
     /// Not negative.

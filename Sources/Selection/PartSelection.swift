@@ -10,14 +10,14 @@ import Store
 
 /// The part under construction. Its views are valid under the guard of the last `select`.
 @safe
-struct PartSelection {
+struct PartSelection: ~Copyable {
     private let partitionCount: Int
     private(set) var part = unsafe Part()
     private var eventMarks = SlotMarks()
     private var stageMarks = SlotMarks()
     /// The records of `part.events`, in the same order.
-    private var records = unsafe [EventRecord]()
-    private var best = unsafe [Candidate]()
+    private var records = unsafe Scratch<EventRecord>()
+    private var best = unsafe Scratch<Candidate>()
     /// The size of all JSON in the part.
     private(set) var jsonBytes = 0
     /// The store's count of removals before the first look-up.
@@ -28,7 +28,7 @@ struct PartSelection {
     /// Forgets the last part and selects the next.
     mutating func select(_ query: HolderQuery, _ view: borrowing StoreView) {
         unsafe part.removeAll()
-        unsafe records.removeAll(keepingCapacity: true)
+        unsafe records.removeAll()
         jsonBytes = 0
         switch query.request {
         case .matches(let request): select(request, query, view)
@@ -42,12 +42,15 @@ struct PartSelection {
         eventMarks.begin()
         stageMarks.begin()
         removals = view.removals
-        for id in request.eventIDs {
-            let partition = Partitioner.partition(of: id, partitions: partitionCount)
-            guard query.partitions.contains(partition), let found = unsafe view.event(id, in: partition),
-                unsafe found.record.sport == request.sport
-            else { continue }
-            _ = unsafe add(found.record, found.slot, view)
+        let partitionCount = partitionCount
+        unsafe view.forEachEvent(
+            of: request.eventIDs,
+            in: { id in
+                let partition = Partitioner.partition(of: id, partitions: partitionCount)
+                return query.partitions.contains(partition) ? partition : nil
+            }
+        ) { slot, record in
+            if unsafe record.sport == request.sport { _ = unsafe add(record, slot, view) }
         }
         unsafe part.requestedCount = part.events.count
         for id in request.teamIDs {
@@ -66,7 +69,7 @@ struct PartSelection {
     ) {
         guard query.eventsPerTeamMax > 0 else { return }
         let after = query.now.milliseconds - query.matchesRemainMs
-        unsafe best.removeAll(keepingCapacity: true)
+        unsafe best.removeAll()
         var cursor = unsafe view.events(of: team, after: after)
         while let entry = unsafe cursor.next() {
             if unsafe best.count == query.eventsPerTeamMax, unsafe entry.start > best[best.count - 1].start { break }
@@ -77,7 +80,7 @@ struct PartSelection {
             else { continue }
             unsafe keep(candidate, query.eventsPerTeamMax)
         }
-        for index in unsafe best.indices {
+        for index in unsafe 0..<best.count {
             let candidate = unsafe best[index]
             let position = unsafe eventMarks.find(candidate.slot) ?? add(candidate.record, candidate.slot, view)
             unsafe part.teamEvents.append(position)
@@ -87,7 +90,7 @@ struct PartSelection {
     /// The event of an entry; nil where it was asked for by id, stands in `best` already, or no longer has the team.
     /// An event that another team brought keeps the version it was shown with.
     private func candidate(_ slot: UInt32, _ team: UInt32, _ view: borrowing StoreView) -> Candidate? {
-        for index in unsafe best.indices where unsafe best[index].slot == slot { return nil }
+        for index in unsafe 0..<best.count where unsafe best[index].slot == slot { return nil }
         if let position = eventMarks.find(slot) {
             guard unsafe Int(position) >= part.requestedCount else { return nil }
             let record = unsafe records[Int(position)]
@@ -105,8 +108,13 @@ struct PartSelection {
         var index = unsafe best.count
         while unsafe index > 0 && candidate.isBefore(best[index - 1]) { index -= 1 }
         guard index < most else { return }
-        if unsafe best.count == most { unsafe best.removeLast() }
-        unsafe best.insert(candidate, at: index)
+        if unsafe best.count < most { unsafe best.append(candidate) }
+        var last = unsafe best.count - 1
+        while last > index {
+            unsafe best[last] = best[last - 1]
+            last -= 1
+        }
+        unsafe best[index] = candidate
     }
 
     private mutating func add(_ record: EventRecord, _ slot: UInt32, _ view: borrowing StoreView) -> Int32 {
@@ -157,7 +165,7 @@ struct PartSelection {
 
 /// An event that may be among a team's first.
 @unsafe
-private struct Candidate {
+private struct Candidate: BitwiseCopyable {
     var record: EventRecord
     var slot: UInt32
 

@@ -1,19 +1,21 @@
 // Which slots a request has met, and where it put them: a small open-addressing map that is emptied by counting up a
 // stamp instead of by writing to it.
 
+import Model
+
 /// slot → index, for one request at a time.
-struct SlotMarks {
-    private struct Mark {
+struct SlotMarks: ~Copyable {
+    private struct Mark: BitwiseCopyable {
         var stamp: UInt32 = 0
         var slot: UInt32 = 0
         var index: Int32 = 0
     }
 
-    private var marks: [Mark]
+    private var marks = Scratch<Mark>(capacity: 1024)
     private var stamp: UInt32 = 0
     private var count = 0
 
-    init() { marks = Array(repeating: Mark(), count: 1024) }
+    init() { marks.fill(Mark(), count: 1024) }
 
     /// Empties the map.
     mutating func begin() {
@@ -21,11 +23,12 @@ struct SlotMarks {
         stamp &+= 1
         // After 2^32 requests old stamps would be taken for new ones.
         if stamp == 0 {
-            marks = Array(repeating: Mark(), count: marks.count)
+            marks.fill(Mark(), count: marks.count)
             stamp = 1
         }
     }
 
+    @inline(__always)
     func find(_ slot: UInt32) -> Int32? {
         var at = place(slot)
         while marks[at].stamp == stamp {
@@ -35,12 +38,14 @@ struct SlotMarks {
         return nil
     }
 
+    @inline(__always)
     mutating func insert(_ slot: UInt32, _ index: Int32) {
         if count * 2 >= marks.count { grow() }
         count += 1
         place(Mark(stamp: stamp, slot: slot, index: index))
     }
 
+    @inline(__always)
     private mutating func place(_ mark: Mark) {
         var at = place(mark.slot)
         while marks[at].stamp == stamp { at = (at + 1) & (marks.count - 1) }
@@ -48,12 +53,15 @@ struct SlotMarks {
     }
 
     /// The map is never more than half full. It stays as large as the largest request made it.
+    @inline(never)
     private mutating func grow() {
-        let old = marks
-        marks = Array(repeating: Mark(), count: old.count * 2)
-        for mark in old where mark.stamp == stamp { place(mark) }
+        var old = Scratch<Mark>(capacity: marks.count * 2)
+        old.fill(Mark(), count: marks.count * 2)
+        swap(&old, &marks)
+        for index in 0..<old.count where old[index].stamp == stamp { place(old[index]) }
     }
 
+    @inline(__always)
     private func place(_ slot: UInt32) -> Int {
         // Fibonacci hashing (Knuth, The Art of Computer Programming, volume 3, section 6.4).
         Int((slot &* 2_654_435_769) >> 8) & (marks.count - 1)
