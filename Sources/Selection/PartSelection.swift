@@ -42,12 +42,15 @@ struct PartSelection {
         eventMarks.begin()
         stageMarks.begin()
         removals = view.removals
-        for id in request.eventIDs {
-            let partition = Partitioner.partition(of: id, partitions: partitionCount)
-            guard query.partitions.contains(partition), let found = unsafe view.event(id, in: partition),
-                unsafe found.record.sport == request.sport
-            else { continue }
-            _ = unsafe add(found.record, found.slot, view)
+        let partitionCount = partitionCount
+        unsafe view.forEachEvent(
+            of: request.eventIDs.span,
+            in: { id in
+                let partition = Partitioner.partition(of: id, partitions: partitionCount)
+                return query.partitions.contains(partition) ? partition : nil
+            }
+        ) { slot, record in
+            if unsafe record.sport == request.sport { _ = unsafe add(record, slot, view) }
         }
         unsafe part.requestedCount = part.events.count
         for id in request.teamIDs {

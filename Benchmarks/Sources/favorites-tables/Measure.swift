@@ -37,7 +37,7 @@ private func run(_ processor: Int, _ group: DispatchGroup, _ body: @escaping @Se
 /// Look-ups a second of all readers together, each on a processor of its own. With updates, another thread replaces
 /// random records at 200,000 a second on the second processor.
 func measure(
-    _ side: any Side, _ ids: [peer_id], readers: Int, updatesOf records: Int? = nil, from seed: Int = 0
+    _ side: any Side, _ ids: Lookups, readers: Int, updatesOf records: Int? = nil, from seed: Int = 0
 ) -> Rate {
     let start = Start()
     let group = DispatchGroup()
@@ -47,21 +47,19 @@ func measure(
         run(reader, group) {
             let (side, ids) = shared.value
             side.enter()
-            let read = unsafe side.reader()
-            unsafe ids.withUnsafeBufferPointer { all in
-                // Warm: code, and the processor's clock.
-                _ = unsafe read(UnsafeBufferPointer(rebasing: all[..<16_384]))
-                start.waiting.add(1, ordering: .sequentiallyConsistent)
-                while start.waiting.load(ordering: .sequentiallyConsistent) < threads {}
-                // Each begins elsewhere.
-                let cut = all.count / 16 * reader / readers * 16
-                let began = DispatchTime.now().uptimeNanoseconds
-                var sum = unsafe read(UnsafeBufferPointer(rebasing: all[cut...]))
-                if cut > 0 { unsafe sum &+= read(UnsafeBufferPointer(rebasing: all[..<cut])) }
-                let taken = DispatchTime.now().uptimeNanoseconds - began
-                _ = start.nanoseconds.max(taken, ordering: .sequentiallyConsistent)
-                if reader == 0 { start.sum.store(sum, ordering: .sequentiallyConsistent) }
-            }
+            let read = side.reader(ids)
+            // Warm: code, and the processor's clock.
+            _ = read(0..<16_384)
+            start.waiting.add(1, ordering: .sequentiallyConsistent)
+            while start.waiting.load(ordering: .sequentiallyConsistent) < threads {}
+            // Each begins elsewhere.
+            let cut = ids.count / 16 * reader / readers * 16
+            let began = DispatchTime.now().uptimeNanoseconds
+            var sum = read(cut..<ids.count)
+            if cut > 0 { sum &+= read(0..<cut) }
+            let taken = DispatchTime.now().uptimeNanoseconds - began
+            _ = start.nanoseconds.max(taken, ordering: .sequentiallyConsistent)
+            if reader == 0 { start.sum.store(sum, ordering: .sequentiallyConsistent) }
             side.leave()
             start.isOver.store(true, ordering: .sequentiallyConsistent)
         }

@@ -14,14 +14,31 @@ struct Random: RandomNumberGenerator {
     }
 }
 
+/// The ids to look up, in each side's own form: the same ones in the same order.
+struct Lookups {
+    let ours: [ID]
+    let theirs: [peer_id]
+    var count: Int { ours.count }
+}
+
 /// The events that every side holds: ids as the generated offer has them, two teams each, about 450 bytes of JSON.
 struct Offer {
-    let records: Int
-    static let teams = 20_000
+    static let teamCount = 20_000
+    let ids: [ID]
+    let bytes: [peer_id]
+    private let teams = (0..<teamCount).map { Self.team($0) }
+    private let stages = (0..<911).map { Self.checked("stage-\($0)") }
+    private static let period = Array("2H".utf8)
 
-    func id(_ index: Int) -> String { "so\(index % 911)-2025-26-\(index / 911)" }
+    init(records: Int) {
+        let texts = (0..<records).map { "so\($0 % 911)-2025-26-\($0 / 911)" }
+        ids = texts.map { Self.checked($0) }
+        bytes = texts.map { Self.bytes($0) }
+    }
 
-    static func bytes(_ id: String) -> peer_id {
+    var records: Int { ids.count }
+
+    private static func bytes(_ id: String) -> peer_id {
         var bytes = peer_id()
         bytes.length = UInt8(id.utf8.count)
         unsafe withUnsafeMutableBytes(of: &bytes.bytes) { unsafe $0.copyBytes(from: id.utf8) }
@@ -29,28 +46,30 @@ struct Offer {
     }
 
     /// `count` ids in random order, each equally often.
-    func shuffledIDs(count: Int) -> [peer_id] {
+    func lookups(count: Int) -> Lookups {
         var random = Random(state: 1)
-        var all = (0..<records).map { Self.bytes(id($0)) }
-        all.shuffle(using: &random)
-        return (0..<count).map { all[$0 % records] }
+        let order = Array(0..<records).shuffled(using: &random)
+        let indices = (0..<count).map { order[$0 % records] }
+        return Lookups(ours: indices.map { ids[$0] }, theirs: indices.map { bytes[$0] })
     }
 
     /// The message of an event; `score` changes from update to update.
     func message(_ index: Int, score: Int, _ arena: inout MessageArena) -> EventMessage {
         arena.removeAll()
-        for team in [index % Self.teams, (index / 7 + 1) % Self.teams] {
+        for team in [index % Self.teamCount, (index / 7 + 1) % Self.teamCount] {
             let first = arena.periodScores.count
-            for period in 0..<4 { arena.periodScores.append(arena.add("\((score + period) % 10)".utf8)) }
+            for period in 0..<4 {
+                arena.periodScores.append(arena.add(CollectionOfOne(0x30 + UInt8((score + period) % 10))))
+            }
             arena.participants.append(
                 EventParticipant(
-                    id: Self.team(team), score: arena.add("\(score % 10)".utf8), periodScores: first..<first + 4))
+                    id: teams[team], score: arena.add(CollectionOfOne(0x30 + UInt8(score % 10))),
+                    periodScores: first..<first + 4))
         }
-        let period = arena.add("2H".utf8)
         return EventMessage(
-            id: Self.checked(id(index)), sport: .soccer, stageID: Self.checked("stage-\(index % 911)"),
-            start: Timestamp(milliseconds: 1_770_000_000_000 + Int64(index) * 1000), status: .inProgress, period: period,
-            minute: Int64(score % 90))
+            id: ids[index], sport: .soccer, stageID: stages[index % 911],
+            start: Timestamp(milliseconds: 1_770_000_000_000 + Int64(index) * 1000), status: .inProgress,
+            period: arena.add(Self.period), minute: Int64(score % 90))
     }
 
     static func team(_ index: Int) -> ID { checked("so-team-\(index)") }
@@ -63,7 +82,7 @@ struct Offer {
     static func participant(_ index: Int, _ arena: inout MessageArena) -> ParticipantMessage {
         arena.removeAll()
         return ParticipantMessage(
-            id: team(index), sport: .soccer, name: arena.add("Wanderers Athletic \(index)".utf8),
-            shortName: arena.add("Wanderers \(index)".utf8), abbreviation: arena.add("W\(index)".utf8))
+            id: team(index), sport: .soccer, name: arena.add("Wanderers \(index)".utf8),
+            shortName: arena.add("Wand \(index)".utf8), abbreviation: arena.add("W\(index)".utf8))
     }
 }

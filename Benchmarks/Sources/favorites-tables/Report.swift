@@ -73,7 +73,8 @@ struct Report {
     }
 
     private var document: Document {
-        let better = names.indices.filter { peers.contains(names[$0]) }
+        let better =
+            names.indices.filter { peers.contains(names[$0]) }
             .max { Spread(rates[$0].one).median < Spread(rates[$1].one).median } ?? 0
         func ratio(_ left: [Double], _ right: [Double]) -> Spread { Spread(zip(left, right).map { $0 / $1 }) }
         let rows = names.indices.map { side in

@@ -8,9 +8,9 @@ protocol Side: AnyObject {
     /// Before and after a thread's calls of the others.
     func enter()
     func leave()
-    /// A function of the calling thread's own that looks all ids up and returns the sum of what it read. Traps where
-    /// one is missing. Any number of threads at once.
-    func reader() -> (UnsafeBufferPointer<peer_id>) -> UInt64
+    /// A function of the calling thread's own that looks up the ids of a range, whole guards, and returns the sum of
+    /// what it read. Traps where one is missing. Any number of threads at once.
+    func reader(_ ids: Lookups) -> (Range<Int>) -> UInt64
     /// Replaces a record. One thread at a time.
     func update(_ index: Int, _ score: Int)
 }
@@ -28,7 +28,7 @@ final class Ours {
         self.offer = offer
         store = Store(partitionCounts: [1, 1, 1, 1, 1, 1])
         writer = StoreWriter(store)
-        for team in 0..<Offer.teams {
+        for team in 0..<Offer.teamCount {
             let message = Offer.participant(team, &arena)
             _ = writer.apply(.participant(message), arena, partition: Self.partition, offset: Offset(0))
         }
@@ -50,7 +50,7 @@ final class Ours {
         let reader = StoreReader(store)
         for index in 0..<offer.records {
             reader.read { view in
-                guard let found = unsafe view.event(Offer.checked(offer.id(index)), in: Self.partition) else { return }
+                guard let found = unsafe view.event(offer.ids[index], in: Self.partition) else { return }
                 unsafe body(index, found.record.start.milliseconds, found.record.json)
             }
         }
@@ -73,26 +73,17 @@ final class StoreSide: Side {
     func leave() {}
     func update(_ index: Int, _ score: Int) { ours.update(index, score) }
 
-    func reader() -> (UnsafeBufferPointer<peer_id>) -> UInt64 {
+    func reader(_ ids: Lookups) -> (Range<Int>) -> UInt64 {
         let reader = StoreReader(ours.store)
         let isBatched = isBatched
-        return { ids in
+        return { range in
             var found = 0
-            let sum =
-                isBatched ? unsafe readAtOnce(reader, ids, &found) : unsafe readOneByOne(reader, ids, &found)
-            precondition(found == ids.count, "\(ids.count - found) ids were not found")
+            let span = ids.ours.span.extracting(range)
+            let sum = isBatched ? readAtOnce(reader, span, &found) : readOneByOne(reader, span, &found)
+            precondition(found == range.count, "\(range.count - found) ids were not found")
             return sum
         }
     }
-}
-
-/// The id of a request's bytes: checked, as a request's is.
-@inline(__always)
-private func parse(_ id: UnsafePointer<peer_id>) -> ID {
-    let bytes = unsafe UnsafeRawPointer(id + 0).advanced(by: 1).assumingMemoryBound(to: UInt8.self)
-    let span = unsafe Span(_unsafeStart: bytes, count: Int(id.pointee.length))
-    guard let id = ID(span) else { preconditionFailure("no id") }
-    return id
 }
 
 @inline(__always)
@@ -101,15 +92,12 @@ private func touch(_ record: EventRecord) -> UInt64 {
     return unsafe UInt64(bitPattern: record.start.milliseconds) &+ word
 }
 
-private func readOneByOne(
-    _ reader: StoreReader, _ ids: UnsafeBufferPointer<peer_id>, _ found: inout Int
-) -> UInt64 {
-    let start = unsafe ids.baseAddress.unsafelyUnwrapped
+private func readOneByOne(_ reader: StoreReader, _ ids: Span<ID>, _ found: inout Int) -> UInt64 {
     var sum: UInt64 = 0
     for from in stride(from: 0, to: ids.count, by: peer_guard_ids) {
         reader.read { view in
             for index in from..<from + peer_guard_ids {
-                guard let event = unsafe view.event(parse(start + index), in: Ours.partition) else { continue }
+                guard let event = unsafe view.event(ids[index], in: Ours.partition) else { continue }
                 found += 1
                 unsafe sum &+= touch(event.record)
             }
@@ -118,13 +106,10 @@ private func readOneByOne(
     return sum
 }
 
-private func readAtOnce(_ reader: StoreReader, _ ids: UnsafeBufferPointer<peer_id>, _ found: inout Int) -> UInt64 {
-    let start = unsafe ids.baseAddress.unsafelyUnwrapped
+private func readAtOnce(_ reader: StoreReader, _ ids: Span<ID>, _ found: inout Int) -> UInt64 {
     var sum: UInt64 = 0
-    var batch: [ID] = []
     for from in stride(from: 0, to: ids.count, by: peer_guard_ids) {
-        batch.removeAll(keepingCapacity: true)
-        for index in from..<from + peer_guard_ids { unsafe batch.append(parse(start + index)) }
+        let batch = ids.extracting(from..<from + peer_guard_ids)
         reader.read { view in
             unsafe view.forEachEvent(of: batch, in: { _ in Ours.partition }) { _, record in
                 found += 1
@@ -154,7 +139,7 @@ final class PeerSide: Side {
         json = Array(repeating: 0x20, count: ours.jsonBytes / offer.records)
         unsafe kind.enter()
         unsafe ours.forEachRecord { index, start, json in
-            var id = Offer.bytes(offer.id(index))
+            var id = offer.bytes[index]
             unsafe json.withMemoryRebound(to: CChar.self) { json in
                 unsafe kind.put(table, &id, start, json.baseAddress.unsafelyUnwrapped, json.count)
             }
@@ -166,17 +151,19 @@ final class PeerSide: Side {
     func leave() { unsafe kind.leave() }
 
     func update(_ index: Int, _ score: Int) {
-        var id = Offer.bytes(offer.id(index))
+        var id = offer.bytes[index]
         unsafe json.withUnsafeBufferPointer {
             unsafe kind.put(table, &id, Int64(score), $0.baseAddress.unsafelyUnwrapped, $0.count)
         }
     }
 
-    func reader() -> (UnsafeBufferPointer<peer_id>) -> UInt64 {
-        { [kind = unsafe kind, table = unsafe table] ids in
+    func reader(_ ids: Lookups) -> (Range<Int>) -> UInt64 {
+        { [kind = unsafe kind, table = unsafe table] range in
             var found = 0
-            let sum = unsafe kind.read(table, ids.baseAddress.unsafelyUnwrapped, ids.count, &found)
-            precondition(found == ids.count, "\(ids.count - found) ids were not found")
+            let sum = unsafe ids.theirs.withUnsafeBufferPointer {
+                unsafe kind.read(table, $0.baseAddress.unsafelyUnwrapped + range.lowerBound, range.count, &found)
+            }
+            precondition(found == range.count, "\(range.count - found) ids were not found")
             return sum
         }
     }

@@ -3,8 +3,8 @@
 //
 //     favorites-tables [--records 1000000] [--rounds 7] [--lookups 2000000] [--json]
 //
-// All sides hold the same ids and, for each, a start and the same JSON. Every look-up is given the id's bytes, as a
-// request brings them; each side hashes them itself (ours checks them too), compares the id, and reads the record's
+// All sides hold the same ids and, for each, a start and the same JSON. A look-up is given the id in the form that the
+// side's keys have (ours `ID`, theirs length and bytes); each side hashes it itself, compares it, and reads the record's
 // start and the first bytes of its JSON. All look the same ids up in the same random order; the sums of what they read
 // must agree. Sides take turns within a round; the result is the median of the rounds with least and most.
 
@@ -45,7 +45,7 @@ enum Tables {
             return
         }
         let offer = Offer(records: options.records)
-        let ids = offer.shuffledIDs(count: options.lookups)
+        let ids = offer.lookups(count: options.lookups)
         let ours = Ours(offer)
         let peers = unsafe [peer_qsbr, peer_memb, peer_tbb, peer_std].map { unsafe PeerSide($0, ours, offer) }
         let sides: [any Side] = [StoreSide(ours, isBatched: false), StoreSide(ours, isBatched: true)] + peers
