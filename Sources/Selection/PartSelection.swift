@@ -44,7 +44,7 @@ struct PartSelection: ~Copyable {
         removals = view.removals
         let partitionCount = partitionCount
         unsafe view.forEachEvent(
-            of: request.eventIDs,
+            of: request.eventIDs.span,
             in: { id in
                 let partition = Partitioner.partition(of: id, partitions: partitionCount)
                 return query.partitions.contains(partition) ? partition : nil

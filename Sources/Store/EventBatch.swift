@@ -9,16 +9,13 @@ import Model
 struct EventBatch {
     /// About what a processor's core can wait for at once.
     static let idsMax = 16
+    /// No partition: the id is not looked for.
+    private static let noPartition = UInt16.max
 
-    @unsafe
-    private struct Entry {
-        var partition: PartitionID?
-        var hash: UInt64 = 0
-        var slot = noSlot
-        var record: EventRecord?
-    }
-
-    private var entries = unsafe InlineArray<16, Entry>(repeating: Entry())
+    private var hashes = InlineArray<16, UInt64>(repeating: 0)
+    private var partitions = InlineArray<16, UInt16>(repeating: noPartition)
+    private var slots = InlineArray<16, UInt32>(repeating: noSlot)
+    private var records = unsafe InlineArray<16, UnsafeRawPointer?>(repeating: nil)
     private var count = 0
 
     /// First step: which line of the index.
@@ -26,21 +23,20 @@ struct EventBatch {
     mutating func add(_ id: ID, _ partition: PartitionID?, _ store: Store) {
         if let partition {
             let hash = id.hash
-            unsafe entries[count].partition = partition
-            unsafe entries[count].hash = hash
+            unsafe hashes[count] = hash
+            unsafe partitions[count] = UInt16(truncatingIfNeeded: partition.rawValue)
             unsafe store.partitions[Int(partition.rawValue)].index.prefetch(hash)
         }
-        unsafe count += 1
+        unsafe count &+= 1
     }
 
     /// Second step: which slots.
     @inline(__always)
     mutating func loadSlots(_ store: Store) {
-        for index in unsafe 0..<count {
-            guard let partition = unsafe entries[index].partition else { continue }
-            let candidate = unsafe store.partitions[Int(partition.rawValue)].index.candidate(entries[index].hash)
+        for index in unsafe 0..<count where unsafe partitions[index] != Self.noPartition {
+            let candidate = unsafe store.partitions[Int(partitions[index])].index.candidate(hashes[index])
             guard let slot = candidate else { continue }
-            unsafe entries[index].slot = slot
+            unsafe slots[index] = slot
             store.events.prefetch(slot)
         }
     }
@@ -48,9 +44,9 @@ struct EventBatch {
     /// Third step: which records. Header and id are in the first two lines.
     @inline(__always)
     mutating func loadRecords(_ store: Store) {
-        for index in unsafe 0..<count where unsafe entries[index].slot != noSlot {
-            guard let record = unsafe store.event(entries[index].slot) else { continue }
-            unsafe entries[index].record = record
+        for index in unsafe 0..<count where unsafe slots[index] != noSlot {
+            guard let record = unsafe store.event(slots[index]) else { continue }
+            unsafe records[index] = record.base
             unsafe cmemory_prefetch(record.base)
             unsafe cmemory_prefetch(record.base + 64)
         }
@@ -59,11 +55,11 @@ struct EventBatch {
     /// Last step: what was found for the id that was added at this place. Where the candidate is another's, which is
     /// rare, it is looked for alone.
     @inline(__always)
-    func found(_ index: Int, _ id: ID, _ view: borrowing StoreView) -> (slot: UInt32, record: EventRecord)? {
-        guard let partition = unsafe entries[index].partition else { return nil }
-        if let record = unsafe entries[index].record, unsafe record.isRecord(of: id) {
-            return unsafe (entries[index].slot, record)
+    func found(_ index: Int, _ id: ID, _ store: Store) -> (slot: UInt32, record: EventRecord)? {
+        guard unsafe partitions[index] != Self.noPartition else { return nil }
+        if let base = unsafe records[index], unsafe EventRecord(base).isRecord(of: id) {
+            return unsafe (slots[index], EventRecord(base))
         }
-        return unsafe view.event(id, in: partition)
+        return unsafe store.event(id, in: PartitionID(Int(partitions[index])))
     }
 }

@@ -82,7 +82,7 @@ struct EventPart: BitwiseCopyable {
 
 /// A record in memory. Valid while the guard it was loaded under is held; for the writer, until it retires it.
 @unsafe
-public struct EventRecord {
+public struct EventRecord: BitwiseCopyable {
     static let textOffset = MemoryLayout<EventHeader>.size
     static let partBytes = MemoryLayout<EventPart>.size
     /// What the count of an unescaped name takes, before the name.
@@ -165,19 +165,21 @@ public struct EventRecord {
 /// Whether a text that begins with `{"id":"` and an id of `count` bytes is of `id`.
 @inline(__always)
 func textHasID(_ text: UnsafePointer<UInt8>, _ count: Int, _ id: ID) -> Bool {
-    guard count == id.count else { return false }
+    // All branches but the last go by the id's own count: it is known long before the record's line arrives, and a
+    // wrong guess about it does not wait for that.
     let bytes = unsafe UnsafeRawPointer(text) + Fragments.idOffset
-    let wholeWords = count >> 3
-    var difference: UInt64 = 0
+    let wanted = id.count
+    let wholeWords = wanted >> 3
+    var difference = UInt64(truncatingIfNeeded: count ^ wanted)
     for index in 0..<wholeWords {
         let word = unsafe bytes.loadUnaligned(fromByteOffset: index << 3, as: UInt64.self)
         difference |= UInt64(bigEndian: word) ^ id.word(index)
     }
-    if count & 7 != 0 {
+    if wanted & 7 != 0 {
         // The eight bytes that end with the id. They begin within it, or at most seven bytes before it, where the
         // text's opening stands; what does not belong to the id's last word is shifted out.
-        let word = unsafe UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: count - 8, as: UInt64.self))
-        difference |= word << UInt64(64 - 8 * (count & 7)) ^ id.word(wholeWords)
+        let word = unsafe UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: wanted - 8, as: UInt64.self))
+        difference |= word << UInt64(64 - 8 * (wanted & 7)) ^ id.word(wholeWords)
     }
     return difference == 0
 }

@@ -36,7 +36,7 @@ struct HashTable {
         unsafe UnsafeMutablePointer(bitPattern: bits & ~63).unsafelyUnwrapped
     }
     @inline(__always)
-    var capacity: Int { unsafe 1 << Int(bits & 63) }
+    var capacity: Int { unsafe 1 &<< Int(truncatingIfNeeded: bits & 63) }
     static func bytes(capacity: Int) -> Int { capacity * 8 }
     var bytes: Int { unsafe Self.bytes(capacity: capacity) }
 
@@ -48,21 +48,14 @@ struct HashTable {
 
     /// The index of the first word of the line in which the search for a hash begins.
     @inline(__always)
-    func line(_ tag: UInt32) -> Int { unsafe Int(tag) &* Self.lineWords & (capacity - 1) }
+    func line(_ tag: UInt32) -> Int { unsafe Int(truncatingIfNeeded: tag) &* Self.lineWords & (capacity &- 1) }
 
     @inline(__always)
-    func nextLine(_ line: Int) -> Int { unsafe (line + Self.lineWords) & (capacity - 1) }
+    func nextLine(_ line: Int) -> Int { unsafe (line &+ Self.lineWords) & (capacity &- 1) }
 
     /// One bit for each word of the line that has the hash; some may be removed or, for a hash of 0, never used.
     @inline(__always)
-    func matches(_ tag: UInt32, line: Int) -> UInt32 {
-        var matches: UInt32 = 0
-        for index in unsafe 0..<Self.lineWords {
-            let isMatch = unsafe UInt32(truncatingIfNeeded: load(line + index)) == tag
-            matches |= (isMatch ? 1 : 0) << UInt32(index)
-        }
-        return matches
-    }
+    func matches(_ tag: UInt32, line: Int) -> UInt32 { unsafe cmemory_match(base + line, tag) }
 
     /// The first word of the line that was never used.
     @inline(__always)
@@ -118,10 +111,10 @@ struct HashIndex: ~Copyable, Sendable {
             var found = unsafe table.matches(tag, line: line)
             while found != 0 {
                 // Loaded again: it may be another key's by now, which the id tells.
-                if let slot = unsafe Self.slot(table.load(line + found.trailingZeroBitCount)), matches(slot) {
+                if let slot = unsafe Self.slot(table.load(line &+ found.trailingZeroBitCount)), matches(slot) {
                     return slot
                 }
-                found &= found - 1
+                found &= found &- 1
             }
             if unsafe table.unused(line: line) != nil { return nil }
             unsafe line = table.nextLine(line)
@@ -142,7 +135,7 @@ struct HashIndex: ~Copyable, Sendable {
         let tag = UInt32(truncatingIfNeeded: hash)
         let line = unsafe table.line(tag)
         let found = unsafe table.matches(tag, line: line)
-        return unsafe found == 0 ? nil : Self.slot(table.load(line + found.trailingZeroBitCount))
+        return unsafe found == 0 ? nil : Self.slot(table.load(line &+ found.trailingZeroBitCount))
     }
 
     /// Makes sure that one more key has a place. `retire` gets the old table when a new one is built. False where there

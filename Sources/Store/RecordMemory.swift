@@ -39,7 +39,7 @@ struct RecordMemory: ~Copyable, @unchecked Sendable {
     @unsafe
     private struct State {
         /// For each size the spans that have room.
-        var spans = unsafe InlineArray<160, UnsafeMutablePointer<Span>?>(repeating: nil)
+        var spans = unsafe InlineArray<160, UnsafeMutablePointer<BlockSpan>?>(repeating: nil)
         /// Regions with free units; empty ones are last.
         var firstOpen: Region?
         var lastOpen: Region?
@@ -168,17 +168,17 @@ struct RecordMemory: ~Copyable, @unchecked Sendable {
 
     // MARK: - Spans
 
-    private func openSpan(_ size: SizeClass) -> UnsafeMutablePointer<Span>? {
+    private func openSpan(_ size: SizeClass) -> UnsafeMutablePointer<BlockSpan>? {
         guard let (region, unit) = unsafe takeUnits(size.units, isSpan: true) else { return nil }
         let span = unsafe region.span(unit)
         let start = unsafe unit == 0 ? Region.firstOffset : unit * Region.unitBytes
         unsafe span.initialize(
-            to: Span(fresh: UInt32(start), end: UInt32((unit + size.units) * Region.unitBytes)))
+            to: BlockSpan(fresh: UInt32(start), end: UInt32((unit + size.units) * Region.unitBytes)))
         unsafe link(span, size)
         return unsafe span
     }
 
-    private func link(_ span: UnsafeMutablePointer<Span>, _ size: SizeClass) {
+    private func link(_ span: UnsafeMutablePointer<BlockSpan>, _ size: SizeClass) {
         let next = unsafe state.pointee.spans[size.index]
         unsafe span.pointee.next = next
         unsafe span.pointee.previous = nil
@@ -186,7 +186,7 @@ struct RecordMemory: ~Copyable, @unchecked Sendable {
         unsafe state.pointee.spans[size.index] = span
     }
 
-    private func unlink(_ span: UnsafeMutablePointer<Span>, _ size: SizeClass) {
+    private func unlink(_ span: UnsafeMutablePointer<BlockSpan>, _ size: SizeClass) {
         let (next, previous) = unsafe (span.pointee.next, span.pointee.previous)
         unsafe next?.pointee.previous = previous
         if let previous = unsafe previous {

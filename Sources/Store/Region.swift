@@ -6,7 +6,7 @@
 
 /// A run of units that is cut into blocks of one size. Stands in its region's header, at its first unit's number.
 @unsafe
-struct Span {
+struct BlockSpan {
     /// Offsets within the region. The first block that was given back (0: none), which holds the offset of the next.
     var free: UInt32 = 0
     /// The first block that was never handed out.
@@ -15,8 +15,8 @@ struct Span {
     /// Blocks handed out.
     var live: UInt32 = 0
     /// Neighbours in the list of its size's spans that have room.
-    var next: UnsafeMutablePointer<Span>?
-    var previous: UnsafeMutablePointer<Span>?
+    var next: UnsafeMutablePointer<BlockSpan>?
+    var previous: UnsafeMutablePointer<BlockSpan>?
 
     @inline(__always)
     func isFull(_ blockBytes: Int) -> Bool { unsafe free == 0 && Int(fresh) + blockBytes > Int(end) }
@@ -41,7 +41,7 @@ struct Region {
     static let units = 32
     private static let spansOffset = 64
     /// Where unit 0 begins: behind the headers, at the start of a cache line.
-    static let firstOffset = unsafe 64 + units * MemoryLayout<Span>.stride
+    static let firstOffset = unsafe 64 + units * MemoryLayout<BlockSpan>.stride
 
     let base: UnsafeMutableRawPointer
 
@@ -57,12 +57,12 @@ struct Region {
     var header: UnsafeMutablePointer<RegionHeader> { unsafe base.assumingMemoryBound(to: RegionHeader.self) }
 
     @inline(__always)
-    func span(_ unit: Int) -> UnsafeMutablePointer<Span> {
-        unsafe (base + Self.spansOffset).assumingMemoryBound(to: Span.self) + unit
+    func span(_ unit: Int) -> UnsafeMutablePointer<BlockSpan> {
+        unsafe (base + Self.spansOffset).assumingMemoryBound(to: BlockSpan.self) + unit
     }
 
     /// The number of a span's first unit.
-    func unit(of span: UnsafeMutablePointer<Span>) -> Int { unsafe span - self.span(0) }
+    func unit(of span: UnsafeMutablePointer<BlockSpan>) -> Int { unsafe span - self.span(0) }
 
     func offset(of address: UnsafeMutableRawPointer) -> Int { unsafe address - base }
 

@@ -85,14 +85,21 @@ public final class Store: @unchecked Sendable {
         return unsafe TeamList(pointer)
     }
 
-    /// The slot of an event in its partition.
+    /// An event and its slot.
     @inline(__always)
-    func findEvent(_ id: ID, in partition: PartitionID) -> UInt32? {
-        unsafe partitions[Int(partition.rawValue)].index.find(id.hash) { slot in
-            guard let record = unsafe event(slot) else { return false }
-            return unsafe record.isRecord(of: id)
+    func event(_ id: ID, in partition: PartitionID) -> (slot: UInt32, record: EventRecord)? {
+        var found: EventRecord?
+        let slot = unsafe partitions[Int(partition.rawValue)].index.find(id.hash) { slot in
+            guard let record = unsafe event(slot), unsafe record.isRecord(of: id) else { return false }
+            unsafe found = record
+            return true
         }
+        guard let slot, let found = unsafe found else { return nil }
+        return unsafe (slot, found)
     }
+
+    /// The slot of an event in its partition.
+    func findEvent(_ id: ID, in partition: PartitionID) -> UInt32? { unsafe event(id, in: partition)?.slot }
 
     /// Writer only, behind the unlinking. Release: a reader that finds the key's next slot finds the number raised; one
     /// that began with the raised number cannot find the old slot.

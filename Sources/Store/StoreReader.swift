@@ -1,13 +1,16 @@
 // How one thread reads the store. Everything a reader finds is valid inside `read` and nowhere else.
 
 public import Model
-import Reclamation
+public import Reclamation
 import Synchronization
 
 /// One reading thread's way in. Make it once per thread; use it on that thread alone. Not Sendable.
 public final class StoreReader {
     public let store: Store
-    private let slot: ReaderSlot
+    @usableFromInline let domain: EpochDomain
+    @usableFromInline let slot: ReaderSlot
+    /// Made once, so that a read does not count a reference, which all readers would count in one place.
+    @usableFromInline let view: StoreView
     private var started: GlobalPosition
     private var startedVersion: UInt64 = 0
     private var applied: GlobalPosition
@@ -15,20 +18,24 @@ public final class StoreReader {
 
     public init(_ store: Store) {
         self.store = store
-        slot = store.domain.register()
+        domain = store.domain
+        slot = domain.register()
+        view = StoreView(store: store)
         started = GlobalPosition(partitionCounts: store.globals.partitionCounts)
         applied = started
     }
 
     /// Runs `body` under a guard. It must not wait, suspend or write to a socket, and must not call `read` again.
-    @inline(__always)
+    @inlinable
     public func read<Result>(_ body: (borrowing StoreView) -> Result) -> Result {
-        store.domain.read(slot) { _ in body(StoreView(store: store)) }
+        domain.pin(slot)
+        defer { domain.unpin(slot) }
+        return body(view)
     }
 
     /// As `read`, for tests that hold a reader on purpose.
-    public func hold() { store.domain.pin(slot) }
-    public func letGo() { store.domain.unpin(slot) }
+    public func hold() { domain.pin(slot) }
+    public func letGo() { domain.unpin(slot) }
 
     // MARK: - Positions
 
@@ -78,15 +85,14 @@ public struct StoreView: ~Copyable {
 
     @inline(__always)
     public func event(_ id: ID, in partition: PartitionID) -> (slot: UInt32, record: EventRecord)? {
-        guard let slot = store.findEvent(id, in: partition), let record = unsafe store.event(slot) else { return nil }
-        return unsafe (slot, record)
+        unsafe store.event(id, in: partition)
     }
 
     /// Calls `body` with the events that are there, in the order of `ids`. `partition` says where an id belongs; nil
     /// leaves it out. Memory is asked for as many ids at once as it can look for at once: several times as fast as one
     /// after the other.
     public func forEachEvent(
-        of ids: [ID], in partition: (ID) -> PartitionID?, _ body: (_ slot: UInt32, EventRecord) -> Void
+        of ids: Span<ID>, in partition: (ID) -> PartitionID?, _ body: (_ slot: UInt32, EventRecord) -> Void
     ) {
         var start = 0
         while start < ids.count {
@@ -96,7 +102,7 @@ public struct StoreView: ~Copyable {
             unsafe batch.loadSlots(store)
             unsafe batch.loadRecords(store)
             for index in start..<end {
-                guard let found = unsafe batch.found(index - start, ids[index], self) else { continue }
+                guard let found = unsafe batch.found(index - start, ids[index], store) else { continue }
                 unsafe body(found.slot, found.record)
             }
             start = end
