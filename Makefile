@@ -1,7 +1,7 @@
 # One obvious command per job; CI runs the same ones.
 
 FUZZ_SECONDS ?= 60
-SWIFT_FILES := Package.swift Sources Tests Fuzz/Package.swift Fuzz/Sources
+SWIFT_FILES := Package.swift Sources Tests Fuzz/Package.swift Fuzz/Sources Benchmarks/Package.swift Benchmarks/Sources
 
 .PHONY: help run test build release tidy fix docs fuzz bench deps clean
 

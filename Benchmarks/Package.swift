@@ -1,0 +1,48 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Built with FAVORITES_CORE_ONLY=1 (`Benchmarks/build.sh`): of the project it needs the core alone, so no NIO.
+
+// The same as the project's own, from one loop at the end.
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
+]
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+/// Modules of the project's core.
+func core(_ names: String...) -> [Target.Dependency] {
+    names.map { .product(name: $0, package: "favorites") }
+}
+
+let targets: [Target] = [
+    // The load generator: epoll and zlib, the generator itself, its command.
+    .target(name: "CLoad", linkerSettings: [.linkedLibrary("z")]),
+    .target(
+        name: "Load",
+        dependencies: ["CLoad", .product(name: "Histogram", package: "hdrhistogram-swift")]
+            + core("Decode", "Model", "TestSupport")),
+    .executableTarget(
+        name: "favorites-load", dependencies: ["Load", argumentParser] + core("Model", "TestSupport")),
+]
+
+for target in targets where !target.name.hasPrefix("C") {
+    target.swiftSettings = (target.swiftSettings ?? []) + settings
+}
+
+let package = Package(
+    name: "benchmarks",
+    dependencies: [
+        .package(name: "favorites", path: ".."),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+    ],
+    targets: targets,
+    swiftLanguageModes: [.v6]
+)
