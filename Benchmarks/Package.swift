@@ -30,6 +30,10 @@ let targets: [Target] = [
             + core("Decode", "Model", "TestSupport")),
     .executableTarget(
         name: "favorites-load", dependencies: ["Load", argumentParser] + core("Model", "TestSupport")),
+    .testTarget(
+        name: "LoadTests",
+        dependencies: ["CLoad", "Load", .product(name: "Histogram", package: "hdrhistogram-swift")]
+            + core("TestSupport")),
 ]
 
 for target in targets where !target.name.hasPrefix("C") {

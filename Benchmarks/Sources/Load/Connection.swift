@@ -29,8 +29,9 @@ struct Connection {
     /// What the socket did not take of the request: empty, save where its buffer is full.
     var unsent: [UInt8] = []
     var retryAt: Int64 = 0
-    /// Doubles with each failure in a row.
+    /// Doubles with each attempt in a row.
     var backoff: Int64 = Self.backoffMin
+    /// To connect, since the last answer.
     var attempts = 0
     /// It stands in the ring of idle ones, where it stays while it is closed and made again.
     var isListed = false

@@ -85,14 +85,14 @@ extension Engine {
             guard count > 0 else { return closedByPeer(index) }
             guard connections[index].state == .busy else {
                 // Bytes that nobody asked for.
-                return disconnect(index, monotonicNow(), isFailure: false)
+                return disconnect(index, monotonicNow())
             }
             switch isSkipped ? connections[index].reader.skip(count) : readPiece(index, count) {
             case .more: if count < asked { return }
             case .complete: return complete(index)
             case .malformed:
                 fail(connections[index].due, .malformed)
-                return disconnect(index, monotonicNow(), isFailure: false)
+                return disconnect(index, monotonicNow())
             }
         }
     }
@@ -118,13 +118,13 @@ extension Engine {
         let now = monotonicNow()
         if connections[index].state == .busy { return broke(index, now) }
         // An idle one that the server closed, as it may.
-        disconnect(index, now, isFailure: false)
+        disconnect(index, now)
     }
 
     private func broke(_ index: Int, _ now: Int64) {
         var due = connections[index].due
         let target = connections[index].target
-        disconnect(index, now, isFailure: true)
+        disconnect(index, now)
         guard plan.retriesElsewhere, due.avoids == nil, plan.targets.count > 1 else { return fail(due, .closed) }
         due.avoids = target
         if isMeasured(due) { counts.repeats += 1 }
@@ -151,6 +151,8 @@ extension Engine {
 
     private func complete(_ index: Int) {
         let now = monotonicNow()
+        connections[index].attempts = 0
+        connections[index].backoff = Connection.backoffMin
         if isMeasured(connections[index].due) { count(index, now) }
         let status = connections[index].reader.status
         if requests.revalidates, status == 200 {
@@ -160,7 +162,7 @@ extension Engine {
         busy -= 1
         if connections[index].reader.closes || !connections[index].unsent.isEmpty {
             connections[index].state = .idle
-            disconnect(index, now, isFailure: false)
+            disconnect(index, now)
         } else {
             becameIdle(index, now)
         }

@@ -88,7 +88,7 @@ final class Engine {
                 guard connections.contains(where: { $0.state != .givenUp }) else { throw noConnection() }
             }
             if now >= nextReport, let board {
-                board.post(thread: thread, ThreadProgress(counts))
+                board.post(thread: thread, ThreadProgress(counts, seconds: Double(now - origin) / 1e9))
                 nextReport += 1_000_000_000
             }
             handleEvents(until: min(nextArrival, nextScan), now)
@@ -216,28 +216,22 @@ final class Engine {
         let error = connectError(connections[index].socket)
         guard error == 0 else {
             if firstError == 0 { firstError = error }
-            return disconnect(index, monotonicNow(), isFailure: true)
+            return disconnect(index, monotonicNow())
         }
         watch(index, room: false)
-        connections[index].backoff = Connection.backoffMin
         becameIdle(index, monotonicNow())
     }
 
-    /// Closes the connection and has it made again: at once, or later after a failure.
-    func disconnect(_ index: Int, _ now: Int64, isFailure: Bool) {
+    /// Closes the connection and has it made again: at once where it has answered, or else later, so that a server that
+    /// takes connections only to close them is not run over.
+    func disconnect(_ index: Int, _ now: Int64) {
         if connections[index].state == .busy { busy -= 1 }
         close(connections[index].socket)
         connections[index].socket = -1
+        connections[index].state = .waiting
         connections[index].unsent = []
         if now >= windowStart { counts.reconnects += 1 }
-        if isFailure {
-            retryLater(index, now)
-        } else {
-            connections[index].state = .waiting
-            connections[index].retryAt = now
-            guard connections[index].attempts <= plan.reconnectsMax else { return giveUp(index) }
-            connect(index, now)
-        }
+        if connections[index].attempts == 0 { connect(index, now) } else { retryLater(index, now) }
     }
 
     private func retryLater(_ index: Int, _ now: Int64) {
@@ -264,10 +258,10 @@ final class Engine {
         for index in connections.indices {
             switch connections[index].state {
             case .waiting where now >= connections[index].retryAt: connect(index, now)
-            case .connecting where now - connections[index].sentAt > timeout: disconnect(index, now, isFailure: true)
+            case .connecting where now - connections[index].sentAt > timeout: disconnect(index, now)
             case .busy where now - connections[index].sentAt > timeout:
                 fail(connections[index].due, .timedOut)
-                disconnect(index, now, isFailure: false)
+                disconnect(index, now)
             default: break
             }
         }

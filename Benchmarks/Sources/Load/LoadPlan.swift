@@ -19,7 +19,7 @@ package struct LoadPlan: Sendable {
     package var timeoutSeconds = 10.0
     /// Arrivals that wait for a free connection; one more is dropped and counted as failed.
     package var queueMax = 10_000
-    /// Times that one connection is made again; then it is given up.
+    /// Times that one connection is made again without an answer in between; then it is given up.
     package var reconnectsMax = 1_000
     package var retriesElsewhere = false
     /// Every how manieth answer is kept for the check; 0: none.

@@ -23,9 +23,9 @@ package enum LoadRun {
             group.enter()
             thread.start()
         }
-        var reporter = ProgressReporter(warmUp: Int(plan.warmUpSeconds))
-        while group.wait(timeout: .now() + 1) == .timedOut {
-            if let progress, let board { progress(reporter.line(board.total())) }
+        var reporter = ProgressReporter()
+        while group.wait(timeout: .now() + .milliseconds(100)) == .timedOut {
+            if let progress, let board, let line = reporter.line(board.total()) { progress(line) }
         }
         return try outcomes.total()
     }
@@ -44,20 +44,21 @@ private final class Outcomes: Sendable {
     }
 }
 
-/// Makes the progress lines.
+/// Makes the progress lines: one whenever the threads have told something new.
 package struct ProgressReporter {
-    private let warmUp: Int
-    private var second = 0
-    private var last = 0
+    private var last = ThreadProgress()
 
-    package init(warmUp: Int) { self.warmUp = warmUp }
+    package init() {}
 
-    package mutating func line(_ progress: ThreadProgress) -> String {
-        second += 1
-        defer { last = progress.answered }
-        guard progress.answered > 0 || second > warmUp else { return "\(second) s: warming up" }
-        let micros = [50.0, 99.0].map { progress.latencies.valueAtPercentile($0) / 1000 }
-        return "\(second) s: \(grouped(progress.answered - last))/s, so far p50 \(grouped(Int(micros[0]))) µs,"
-            + " p99 \(grouped(Int(micros[1]))) µs, \(grouped(progress.failed)) failed"
+    package mutating func line(_ progress: ThreadProgress) -> String? {
+        let passed = progress.seconds - last.seconds
+        guard passed >= 0.5 else { return nil }
+        let rate = Double(progress.answered - last.answered) / passed
+        last = progress
+        let when = "\(Int(progress.seconds.rounded())) s: "
+        guard progress.answered + progress.failed > 0 else { return when + "nothing counted yet" }
+        let micros = [50.0, 99.0].map { Int(progress.latencies.valueAtPercentile($0) / 1000) }
+        return when + "\(grouped(Int(rate.rounded())))/s, so far p50 \(grouped(micros[0])) µs,"
+            + " p99 \(grouped(micros[1])) µs, \(grouped(progress.failed)) failed"
     }
 }

@@ -5,7 +5,7 @@ import Foundation
 /// A drawing area with its axes. Places are given as shares of it, from 0 to 1, from the bottom left.
 struct Plot {
     private static let (width, height) = (800.0, 420.0)
-    private static let (left, right, top, bottom) = (84.0, 24.0, 44.0, 56.0)
+    private static let (left, right, top, bottom) = (84.0, 44.0, 44.0, 56.0)
 
     private var elements: [String] = []
     private let originY: Double

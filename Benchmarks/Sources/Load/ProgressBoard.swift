@@ -4,13 +4,16 @@ import Histogram
 import Synchronization
 
 package struct ThreadProgress: Sendable {
+    /// Seconds since the load began.
+    package var seconds = 0.0
     package var answered = 0
     package var failed = 0
     package var latencies = emptyLatencies()
 
     package init() {}
 
-    init(_ counts: LoadCounts) {
+    init(_ counts: LoadCounts, seconds: Double) {
+        self.seconds = seconds
         answered = counts.answered
         failed = counts.failed
         // Shared until the thread counts on, which copies it: some 30 µs a second, seen as lateness if it matters.
@@ -31,6 +34,7 @@ package final class ProgressBoard: Sendable {
     package func total() -> ThreadProgress {
         var total = ThreadProgress()
         for thread in threads.withLock({ $0 }) {
+            total.seconds = max(total.seconds, thread.seconds)
             total.answered += thread.answered
             total.failed += thread.failed
             total.latencies.add(thread.latencies)

@@ -21,7 +21,7 @@ package struct RequestSet: Sendable {
     /// Ask again with the ETag that was last seen for the same request.
     package let revalidates: Bool
     /// Each request and its room, one behind another.
-    private(set) var bytes: [UInt8] = []
+    package private(set) var bytes: [UInt8] = []
     private var starts: [Int] = []
     /// Without the line end that closes the head.
     private var headCounts: [Int] = []

@@ -50,7 +50,8 @@ struct LoadOptions: ParsableArguments {
             valueName: "requests"))
     var queue = 10_000
 
-    @Option(help: ArgumentHelp("How often one connection is made again.", valueName: "times"))
+    @Option(
+        help: ArgumentHelp("How often one connection is made again without an answer in between.", valueName: "times"))
     var reconnects = 1_000
 
     @Flag(help: "Send a request whose connection broke once more, to another target.")
