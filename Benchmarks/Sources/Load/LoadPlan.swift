@@ -22,6 +22,8 @@ package struct LoadPlan: Sendable {
     /// Times that one connection is made again without an answer in between; then it is given up.
     package var reconnectsMax = 1_000
     package var retriesElsewhere = false
+    /// Never sleep: a sleeping client is woken by the kernel on the server's time.
+    package var spins = false
     /// Every how manieth answer is kept for the check; 0: none.
     package var checkEvery = 0
 

@@ -57,6 +57,10 @@ struct LoadOptions: ParsableArguments {
     @Flag(help: "Send a request whose connection broke once more, to another target.")
     var retryElsewhere = false
 
+    @Flag(
+        help: "Never sleep: a sleeping client is woken on the server's time. Takes a whole processor for each thread.")
+    var spin = false
+
     @Option(help: ArgumentHelp("Requests that may fail.", valueName: "requests"))
     var failedMax = 0
 
@@ -93,6 +97,7 @@ struct LoadOptions: ParsableArguments {
         plan.queueMax = queue
         plan.reconnectsMax = reconnects
         plan.retriesElsewhere = retryElsewhere
+        plan.spins = spin
     }
 }
 
