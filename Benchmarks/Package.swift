@@ -1,7 +1,7 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// Built with FAVORITES_CORE_ONLY=1: of the project it needs the core alone, so no NIO.
+// Built with FAVORITES_CORE_ONLY=1 (`Benchmarks/build.sh`): of the project it needs the core alone, so no NIO.
 
 // The same as the project's own, from one loop at the end.
 let settings: [SwiftSetting] = [
@@ -14,12 +14,26 @@ let settings: [SwiftSetting] = [
     .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
 ]
 
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
 /// Modules of the project's core.
 func core(_ names: String...) -> [Target.Dependency] {
     names.map { .product(name: $0, package: "favorites") }
 }
 
 let targets: [Target] = [
+    // The load generator: epoll and zlib, the generator itself, its command.
+    .target(name: "CLoad", linkerSettings: [.linkedLibrary("z")]),
+    .target(
+        name: "Load",
+        dependencies: ["CLoad", .product(name: "Histogram", package: "hdrhistogram-swift")]
+            + core("Decode", "Model", "TestSupport")),
+    .executableTarget(
+        name: "favorites-load", dependencies: ["Load", argumentParser] + core("Model", "TestSupport")),
+    .testTarget(
+        name: "LoadTests",
+        dependencies: ["CLoad", "Load", .product(name: "Histogram", package: "hdrhistogram-swift")]
+            + core("TestSupport")),
     // Look-ups in the store beside other tables: the other tables, the measurement.
     .target(
         name: "CTablePeers",
@@ -33,7 +47,11 @@ for target in targets where !target.name.hasPrefix("C") {
 
 let package = Package(
     name: "benchmarks",
-    dependencies: [.package(name: "favorites", path: "..")],
+    dependencies: [
+        .package(name: "favorites", path: ".."),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+    ],
     targets: targets,
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17
