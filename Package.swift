@@ -60,9 +60,10 @@ var targets: [Target] = [
     .testTarget(name: "TidyTests", dependencies: ["Model"]),
 ]
 // What `Fuzz/` and `Benchmarks/`, packages of their own, drive.
-var products: [Product] = ["Model", "Decode", "HTTP1", "Query", "Render", "TestSupport", "Wire"].map {
-    .library(name: $0, targets: [$0])
-}
+var products: [Product] = [
+    "Decode", "HTTP1", "Ingest", "Model", "Placement", "Query", "Render", "Selection", "Store", "Telemetry",
+    "TestSupport", "Wire",
+].map { .library(name: $0, targets: [$0]) }
 var dependencies: [Package.Dependency] = []
 
 // MARK: - The shells: sockets, threads, librdkafka, files, configuration.
