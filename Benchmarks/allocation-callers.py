@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Whose the calls of the allocator are that count_mallocs.c counted.
 
-    allocation-callers.py MAPS EXECUTABLE BEFORE AFTER [--stacks N]
+    allocation-callers.py MAPS EXECUTABLE SYMBOLS BEFORE AFTER [--stacks N]
 
-MAPS: a copy of /proc/PID/maps; BEFORE and AFTER: copies of the counts. Prints the calls between the two by owner:
+MAPS: a copy of /proc/PID/maps; SYMBOLS: what `nm --defined-only` and `readelf -lW` say of EXECUTABLE, one behind the other
+(asked for once, since that takes longer than all the rest); BEFORE and AFTER: copies of the counts. Prints the calls between the two by owner:
 
     ours N      the innermost caller that is no runtime's or standard library's is of a module of this project
     nio N       of SwiftNIO
@@ -50,21 +51,19 @@ class Symbols:
     """Names of an executable's functions, by address."""
 
     def __init__(self, path):
-        lines = subprocess.run(["nm", "--defined-only", path], check=True, capture_output=True, text=True).stdout
-        found = sorted(
-            (int(address, 16), name)
-            for address, kind, name in (line.split(" ", 2) for line in lines.splitlines() if line[0] != " ")
-            if kind in "tTwW"
-        )
+        found, self.loads = [], []
+        with open(path, encoding="utf-8") as lines:
+            for line in lines:
+                symbol = re.match(r"([0-9a-f]+) [tTwW] (.*)", line)
+                # Where the file's bytes that can be run are linked to: an offset in the file is another address.
+                load = re.match(r"\s+LOAD\s+(0x[0-9a-f]+) (0x[0-9a-f]+) 0x[0-9a-f]+ (0x[0-9a-f]+)", line)
+                if symbol:
+                    found.append((int(symbol[1], 16), symbol[2]))
+                elif load:
+                    self.loads.append(tuple(int(text, 16) for text in load.groups()))
+        found.sort()
         self.addresses = [address for address, _ in found]
         self.names = [name for _, name in found]
-        # Where the file's bytes that can be run are linked to: an offset in the file is another address.
-        headers = subprocess.run(["readelf", "-lW", path], check=True, capture_output=True, text=True).stdout
-        self.loads = [
-            (int(offset, 16), int(address, 16), int(size, 16))
-            for offset, address, size in re.findall(
-                r"LOAD\s+(0x[0-9a-f]+) (0x[0-9a-f]+) 0x[0-9a-f]+ (0x[0-9a-f]+)", headers)
-        ]
 
     def name(self, offset):
         for start, address, size in self.loads:
@@ -96,8 +95,8 @@ def main():
         place = arguments.index("--stacks")
         shown = int(arguments[place + 1])
         del arguments[place : place + 2]
-    maps_path, executable, before_path, after_path = arguments
-    maps, symbols = read_maps(maps_path), Symbols(executable)
+    maps_path, executable, symbols_path, before_path, after_path = arguments
+    maps, symbols = read_maps(maps_path), Symbols(symbols_path)
     executable = os.path.realpath(executable)
     before, after = read_counts(before_path), read_counts(after_path)
 

@@ -17,6 +17,7 @@ calls_max=${CALLS_MAX:-4}
 noise=0.5
 
 cc -O2 -shared -fPIC -o "$work/count_mallocs.so" Benchmarks/count_mallocs.c || fail "no C compiler"
+{ nm --defined-only "$favorites" && readelf -lW "$favorites"; } >"$work/symbols"
 counting=(env LD_PRELOAD="$work/count_mallocs.so" COUNT_MALLOCS="$work/%s.counts")
 
 # send COUNT PATH [HEADER]: over one connection. What follows `#` stays with curl and makes it repeat the request.
@@ -35,12 +36,12 @@ keep() {
 # callers NAME BEFORE AFTER: `ours N`, `nio N` and so on, a line each.
 callers() {
     cp "/proc/${process_of[$1]}/maps" "$work/$1.maps"
-    Benchmarks/allocation-callers.py "$work/$1.maps" "$favorites" "$work/$1.$2" "$work/$1.$3" "${@:4}"
+    Benchmarks/allocation-callers.py "$work/$1.maps" "$favorites" "$work/symbols" "$work/$1.$2" "$work/$1.$3" "${@:4}"
 }
 
 # measure NAME PATH [HEADER]: prints a row for each group of processes; sets `ours_of` and `nio_of`, calls by group.
 measure() {
-    local began seconds group name
+    local began seconds group name ours nio rdkafka rest
     : >"$work/answer"
     send 500 "$2" "${3:-}"
     keep before
@@ -52,7 +53,7 @@ measure() {
         for name in "${!process_of[@]}"; do
             [ "${name%%-*}" = "$group" ] || continue
             callers "$name" before after | sed 's/^/calls /'
-            callers "$name" idle-before idle-after | sed 's/^/idle /'
+            cat "$work/$name.idle"
         done | awk -v requests="$requests" -v seconds="$seconds" -v idle="$idle_seconds" '
             $1 == "calls" { calls[$2] += $3 }
             $1 == "idle" { calls[$2] -= $3 * seconds / idle }
@@ -79,6 +80,8 @@ measure_idle() {
     keep idle-before
     sleep "$idle_seconds"
     keep idle-after
+    local name
+    for name in "${!process_of[@]}"; do callers "$name" idle-before idle-after | sed 's/^/idle /' >"$work/$name.idle"; done
 }
 
 # measure_all: every kind of request; those with more ids are not to cost more.
@@ -105,7 +108,7 @@ measure_all() {
     done
     local both="$mym?eventIds=$(event_ids 10)&teamIds=$(team_ids 3)"
     tag=$(curl -sfI "$asked$both" | tr -d '\r' | awk 'tolower($1) == "etag:" { print $2 }')
-    measure "the same, unchanged" "$both" "If-None-Match: $tag"
+    measure "mym, 10 and 3 ids, unchanged" "$both" "If-None-Match: $tag"
     measure "myt, 3 team ids" "/v1/api/app/myt/soccer?teamIds=$(team_ids 3)"
     requests=$((requests * 5)) measure "mym, 10 event ids, 3 team ids" "$both"
 }

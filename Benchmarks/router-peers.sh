@@ -30,9 +30,8 @@ proxy_base=http://127.0.0.1:$proxy_port
 save_answers "$proxy_base" "$work/file-paths" "$work/proxied"
 same_answers "$work/files" "$work/proxied" "the proxy"
 
-ours() { load "$router_base" "$work/paths" "$round_seconds" "$router_id" "${node_ids[@]}"; }
-# shellcheck disable=SC2086
-proxied() { load "$proxy_base" "$work/file-paths" "$round_seconds" $proxy_ids; }
+ours() { load "$router_base" "$round_seconds" "$router_id ${node_ids[*]}" --paths "$work/paths"; }
+proxied() { load "$proxy_base" "$round_seconds" "$proxy_ids" --paths "$work/file-paths"; }
 
 echo "$connections connections; load at the start: $(cut -d ' ' -f 1 /proc/loadavg)"
 compare_cpu "router + 3 nodes ÷ nginx proxy + upstream, processor time for each request: 10 ids + 3 teams" "<= 1.5" ours proxied
