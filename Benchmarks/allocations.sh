@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Counts the allocations of a request on the read path: calls of malloc and its kin of the whole process, over REQUESTS
-# requests of each kind (MIX_REQUESTS of the mix that is a row of the results), less what the process calls in the same time without a request (timers, heartbeats); split by who
-# called into ours, SwiftNIO's, librdkafka's and the rest. For `favorites serve`, and for the router and the three nodes
-# (all together) of a cluster. The counts are the same on every machine, so this gates: it fails where a further id costs
-# us an allocation, or where a request costs us more than CALLS_MAX.
+# requests of each kind (MIX_REQUESTS of the mix that is a row of the results), less what the process calls in the same
+# time without a request (timers, heartbeats); split by who called into ours, SwiftNIO's, librdkafka's and the rest. For
+# `favorites serve`, and for the router and the three nodes (all together) of a cluster. The counts are the same on every
+# machine, so this gates: it fails where a further id costs us an allocation, or a request costs us more than CALLS_MAX.
 #
 #     Benchmarks/allocations.sh             REQUESTS=5000 MIX_REQUESTS=100000 CALLS_MAX=4
 #     REQUESTS=2000 MIX_REQUESTS=2000 Benchmarks/allocations.sh    the short form, for CI
@@ -139,8 +139,8 @@ kill "$serve_id"
 wait "$serve_id" || true
 
 start_cluster "${counting[@]}"
-process_of=([router-1]=$router_id [node-1]=${node_ids[0]} [node-2]=${node_ids[1]} [node-3]=${node_ids[2]})
-groups="node router" asked=$router_base
+process_of=([router]=$router_id [node-1]=${node_ids[0]} [node-2]=${node_ids[1]} [node-3]=${node_ids[2]})
+groups="node router" asked=$base
 measure_all
 row node "<= 0"
 row router "<= 4"

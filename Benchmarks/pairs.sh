@@ -63,7 +63,7 @@ busy() { awk -v us="$1" -v seconds="$2" 'BEGIN { printf "%.0f", us / seconds / 1
 
 # load BASE SECONDS IDS OPTION…: a closed loop from the generator's processor; the options say what is asked for. Prints
 # requests a second, the microseconds for each that the processes IDS ran, and how busy they were. Every answer must come
-# and be 200 or 304.
+# and be 200 or 304. The generator spins: one that sleeps is woken by the server, on the server's time.
 load() {
     local base=$1 seconds=$2 us
     # shellcheck disable=SC2206
@@ -71,7 +71,7 @@ load() {
     shift 3
     us=$(cpu_us "${ids[@]}")
     taskset -c "$generator" "$load_program" --target "${base#http://}" --connections "$connections" \
-        --seconds "$seconds" --warm-up 0 --quiet --json "$work/load.json" "$@" >"$work/load.log" 2>&1 ||
+        --seconds "$seconds" --warm-up 0 --spin --quiet --json "$work/load.json" "$@" >"$work/load.log" 2>&1 ||
         fail "requests failed at $base: $(cat "$work/load.log")"
     us=$(($(cpu_us "${ids[@]}") - us))
     awk -v us="$us" -v busy="$(busy "$us" "$seconds")" '

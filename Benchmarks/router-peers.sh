@@ -15,7 +15,7 @@ check_nothing_trimmed
 start_cluster taskset -c "$server"
 request_paths "${REQUESTS:-256}" 10 3 >"$work/paths"
 mkdir "$work/files"
-save_answers "$router_base" "$work/paths" "$work/files"
+save_answers "$base" "$work/paths" "$work/files"
 file_paths "$work/paths" >"$work/file-paths"
 
 upstream_port=$(free_port)
@@ -30,7 +30,7 @@ proxy_base=http://127.0.0.1:$proxy_port
 save_answers "$proxy_base" "$work/file-paths" "$work/proxied"
 same_answers "$work/files" "$work/proxied" "the proxy"
 
-ours() { load "$router_base" "$round_seconds" "$router_id ${node_ids[*]}" --paths "$work/paths"; }
+ours() { load "$base" "$round_seconds" "$router_id ${node_ids[*]}" --paths "$work/paths"; }
 proxied() { load "$proxy_base" "$round_seconds" "$proxy_ids" --paths "$work/file-paths"; }
 
 echo "$connections connections; load at the start: $(cut -d ' ' -f 1 /proc/loadavg)"

@@ -51,7 +51,9 @@ final class Fixture {
     func apply(_ sample: Sample) {
         let result = writer.apply(sample.message, sample.arena, partition: sample.partition, offset: Offset(offset))
         offset += 1
-        if case .refused(let refusal) = result { preconditionFailure("a message of the fixture was refused: \(refusal)") }
+        if case .refused(let refusal) = result {
+            preconditionFailure("a message of the fixture was refused: \(refusal)")
+        }
     }
 
     /// The query of a whole holder: 10 event ids and 3 team ids.
@@ -96,9 +98,11 @@ final class Fixture {
                     #"{"id":"st\#(number)","sport":"soccer",\#(names),"positionScores":\#(number * 7 % 20)}"#))
         }
         for number in 0..<teams {
-            let names = #""name":"Athletic Club \#(number)","shortName":"Athletic \#(number)","abbreviation":"A\#(number)""#
+            let names =
+                #""name":"Athletic Club \#(number)","shortName":"Athletic \#(number)","abbreviation":"A\#(number)""#
             samples.append(
-                sample(.participant, "t\(number)", #"{"id":"t\#(number)","sport":"soccer",\#(names),"regionId":"eng"}"#))
+                sample(.participant, "t\(number)", #"{"id":"t\#(number)","sport":"soccer",\#(names),"regionId":"eng"}"#)
+            )
         }
         return samples
     }
@@ -106,7 +110,8 @@ final class Fixture {
     /// Half of the events are over, half lie ahead; a team has twenty. `over`: the status of one that has begun.
     private static func event(_ number: Int, _ over: String) -> String {
         let isOver = number % 2 == 0
-        let start = Timestamp(milliseconds: now.milliseconds + Int64(isOver ? -1 : 1) * Int64(1 + number % 40) * 86_400_000)
+        let start = Timestamp(
+            milliseconds: now.milliseconds + Int64(isOver ? -1 : 1) * Int64(1 + number % 40) * 86_400_000)
         let home = number % teams
         let away = (number * 7 + number / teams + 1) % teams
         let score = isOver ? #","score":"2","periodScores":["1","1"]"# : ""

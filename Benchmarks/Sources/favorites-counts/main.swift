@@ -169,6 +169,7 @@ func countPlacement(_ counter: inout Counter) {
     counter.count("partition", ids.count) { Int(Partitioner.partition(of: ids[$0], partitions: 64).rawValue) }
     let members = (0..<9).compactMap { ID("node-\($0)") }.map { PlacementMember(id: $0) }
     counter.count("ring", 5) { index in
-        Placement.place(members: Array(members.dropFirst(index % 2)), partitions: 64, replicas: .count(2)).copiesOverBound
+        Placement.place(members: Array(members.dropFirst(index % 2)), partitions: 64, replicas: .count(2))
+            .copiesOverBound
     }
 }
