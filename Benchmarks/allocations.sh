@@ -21,10 +21,17 @@ cc -O2 -shared -fPIC -o "$work/count_mallocs.so" Benchmarks/count_mallocs.c || f
 { nm --defined-only "$favorites" && readelf -lW "$favorites"; } >"$work/symbols"
 counting=(env LD_PRELOAD="$work/count_mallocs.so" COUNT_MALLOCS="$work/%s.counts")
 
-# send COUNT PATH [HEADER]: over one connection. What follows `#` stays with curl and makes it repeat the request.
+# send COUNT PATH [HEADER]: over eight connections, COUNT a multiple of eight. What follows `#` stays with curl and makes it
+# repeat the request.
 send() {
-    curl -sf -o "$work/answer" -w '%{http_code}\n' -H "${3:-Accept: */*}" "$asked$2#[1-$1]" >"$work/codes" ||
-        fail "favorites does not answer $2"
+    local lane ids=()
+    for lane in {1..8}; do
+        curl -sf -o "$work/answer-$lane" -w '%{http_code}\n' -H "${3:-Accept: */*}" "$asked$2#[1-$(($1 / 8))]" \
+            >"$work/codes-$lane" &
+        ids+=($!)
+    done
+    for lane in "${ids[@]}"; do wait "$lane" || fail "favorites does not answer $2"; done
+    cat "$work"/codes-* >"$work/codes"
     [ "$(wc -l <"$work/codes")" -eq "$1" ] || fail "not all of $1 requests were answered"
 }
 
@@ -43,8 +50,8 @@ callers() {
 # measure NAME PATH [HEADER]: prints a row for each group of processes; sets `ours_of` and `nio_of`, calls by group.
 measure() {
     local began seconds group name ours nio rdkafka rest
-    : >"$work/answer"
-    send 500 "$2" "${3:-}"
+    : >"$work/answer-1"
+    send 800 "$2" "${3:-}"
     keep before
     began=$(date +%s%N)
     send "$requests" "$2" "${3:-}"
@@ -63,7 +70,7 @@ measure() {
             >"$work/figures"
         read -r ours nio rdkafka rest <"$work/figures"
         ours_of[$group]=$ours nio_of[$group]=$nio
-        printf '%-32s %-8s %8d %8s %8s %8s %8s %8s\n' "$1" "$group" "$(wc -c <"$work/answer")" "$(sort -u "$work/codes")" \
+        printf '%-32s %-8s %8d %8s %8s %8s %8s %8s\n' "$1" "$group" "$(wc -c <"$work/answer-1")" "$(sort -u "$work/codes")" \
             "$ours" "$nio" "$rdkafka" "$rest"
         [ -z "${STACKS:-}" ] || for name in "${!process_of[@]}"; do
             [ "${name%%-*}" != "$group" ] || callers "$name" before after --stacks "$STACKS" | sed 1,4d
@@ -76,7 +83,7 @@ measure() {
 # What the processes call without being asked, once they have settled.
 measure_idle() {
     idle_seconds=5
-    send 500 "/v1/api/app/mym/soccer?eventIds=$(event_ids 10)&teamIds=$(team_ids 3)"
+    send 800 "/v1/api/app/mym/soccer?eventIds=$(event_ids 10)&teamIds=$(team_ids 3)"
     sleep 2
     keep idle-before
     sleep "$idle_seconds"
