@@ -3,7 +3,7 @@
 FUZZ_SECONDS ?= 60
 SWIFT_FILES := Package.swift Sources Tests Fuzz/Package.swift Fuzz/Sources Benchmarks/Package.swift Benchmarks/Sources Benchmarks/Tests
 
-.PHONY: help run test build release tidy fix docs fuzz bench bench-test deps clean
+.PHONY: help run test build release tidy fix docs fuzz bench bench-full bench-test deps clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,9 +32,13 @@ docs: ## Makes docs/CONFIGURATION.md from the table of settings
 fuzz: deps ## Each fuzz target for FUZZ_SECONDS (60)
 	@targets=$$(Fuzz/run.sh list) && for target in $$targets; do Fuzz/run.sh $$target $(FUZZ_SECONDS) || exit 1; done
 
-bench: release ## Compares with nginx on this machine
+bench: release ## Every benchmark beside its peers, about ten minutes; writes Benchmarks/RESULTS.md
 	@scripts/deps.sh bench
-	Benchmarks/compare-nginx.sh
+	Benchmarks/bench.sh
+
+bench-full: export ROUNDS = 9
+bench-full: export ROUND_SECONDS = 5
+bench-full: bench ## The same with more and longer rounds
 
 bench-test: deps ## Tests of the benchmarks' own code: the load generator
 	cd Benchmarks && FAVORITES_CORE_ONLY=1 swift test --disable-xctest

@@ -30,6 +30,12 @@ let targets: [Target] = [
             + core("Decode", "Model", "TestSupport")),
     .executableTarget(
         name: "favorites-load", dependencies: ["Load", argumentParser] + core("Model", "TestSupport")),
+    // Counts of instructions and allocations, step by step, under callgrind.
+    .target(name: "CCallgrind"),
+    .executableTarget(
+        name: "favorites-counts",
+        dependencies: ["CCallgrind"]
+            + core("Decode", "HTTP1", "Model", "Placement", "Query", "Render", "Selection", "Store", "Wire")),
     .testTarget(
         name: "LoadTests",
         dependencies: ["CLoad", "Load", .product(name: "Histogram", package: "hdrhistogram-swift")]

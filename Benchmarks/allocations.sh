@@ -1,49 +1,124 @@
 #!/usr/bin/env bash
-# Counts the allocations of a request on the read path: calls of malloc and its kin on the event loop's thread, over
-# REQUESTS requests of each kind to a running `favorites serve`. The counts are the same on every machine, so this gates:
-# it fails where a further event costs an allocation, or where a request costs more than CALLS_MAX.
+# Counts the allocations of a request on the read path: calls of malloc and its kin of the whole process, over REQUESTS
+# requests of each kind (MIX_REQUESTS of the mix that is a row of the results), less what the process calls in the same
+# time without a request (timers, heartbeats); split by who called into ours, SwiftNIO's, librdkafka's and the rest. For
+# `favorites serve`, and for the router and the three nodes (all together) of a cluster. The counts are the same on every
+# machine, so this gates: it fails where a further id costs us an allocation, or a request costs us more than CALLS_MAX.
 #
-#     Benchmarks/allocations.sh                  REQUESTS=20000 CALLS_MAX=4
-#     REQUESTS=2000 Benchmarks/allocations.sh    the short form, for CI
+#     Benchmarks/allocations.sh             REQUESTS=5000 MIX_REQUESTS=100000 CALLS_MAX=4
+#     REQUESTS=2000 MIX_REQUESTS=2000 Benchmarks/allocations.sh    the short form, for CI
+#     STACKS=5 Benchmarks/allocations.sh    the stacks that called most, for each kind
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-requests=${REQUESTS:-20000}
-# What timers on the loop allocate, spread over the requests; one allocation for each of nine ids more would be 9.
-noise=0.5
+requests=${REQUESTS:-5000}
+mix_requests=${MIX_REQUESTS:-100000}
 calls_max=${CALLS_MAX:-4}
+# One allocation for each of nine ids more would be 9.
+noise=0.5
 
 cc -O2 -shared -fPIC -o "$work/count_mallocs.so" Benchmarks/count_mallocs.c || fail "no C compiler"
-start_broker 12
-publish_offer 20000
-start_serve env LD_PRELOAD="$work/count_mallocs.so" COUNT_MALLOCS="$work/counts"
+{ nm --defined-only "$favorites" && readelf -lW "$favorites"; } >"$work/symbols"
+counting=(env LD_PRELOAD="$work/count_mallocs.so" COUNT_MALLOCS="$work/%s.counts")
 
-# The first event loop group is the one that serves.
-loop=$(grep -lx 'NIO-ELT-1-#1' /proc/"$serve_id"/task/*/comm | head -n 1 | cut -d / -f 5)
-[ -n "$loop" ] || fail "no event loop among the threads of favorites serve"
-
-calls() {
-    od -An -v -w16 -t u8 "$work/counts" | awk -v thread="$loop" '$1 == thread { print $2 }'
-}
-
-# send COUNT PATH [HEADER]: over one connection. What follows `#` stays with curl and makes it repeat the request.
+# send COUNT PATH [HEADER]: over eight connections, COUNT a multiple of eight. What follows `#` stays with curl and makes it
+# repeat the request.
 send() {
-    curl -sf -o "$work/answer" -w '%{http_code}\n' -H "${3:-Accept: */*}" "$base$2#[1-$1]" >"$work/codes" ||
-        fail "favorites does not answer $2"
+    local lane ids=()
+    for lane in {1..8}; do
+        curl -sf -o "$work/answer-$lane" -w '%{http_code}\n' -H "${3:-Accept: */*}" "$asked$2#[1-$(($1 / 8))]" \
+            >"$work/codes-$lane" &
+        ids+=($!)
+    done
+    for lane in "${ids[@]}"; do wait "$lane" || fail "favorites does not answer $2"; done
+    cat "$work"/codes-* >"$work/codes"
     [ "$(wc -l <"$work/codes")" -eq "$1" ] || fail "not all of $1 requests were answered"
 }
 
-# measure NAME PATH [HEADER]: prints a row; sets `per_request`.
+# keep WHEN: copies the counts of the processes under measurement.
+keep() {
+    local name
+    for name in "${!process_of[@]}"; do cp "$work/$name.counts" "$work/$name.$1"; done
+}
+
+# callers NAME BEFORE AFTER: `ours N`, `nio N` and so on, a line each.
+callers() {
+    cp "/proc/${process_of[$1]}/maps" "$work/$1.maps"
+    Benchmarks/allocation-callers.py "$work/$1.maps" "$favorites" "$work/symbols" "$work/$1.$2" "$work/$1.$3" "${@:4}"
+}
+
+# measure NAME PATH [HEADER]: prints a row for each group of processes; sets `ours_of` and `nio_of`, calls by group.
 measure() {
-    send 500 "$2" "${3:-}"
-    local before after
-    before=$(calls)
+    local began seconds group name ours nio rdkafka rest
+    : >"$work/answer-1"
+    send 800 "$2" "${3:-}"
+    keep before
+    began=$(date +%s%N)
     send "$requests" "$2" "${3:-}"
-    after=$(calls)
-    per_request=$(awk -v calls=$((after - before)) -v requests="$requests" 'BEGIN { printf "%.3f", calls / requests }')
-    printf '%-32s %10d %8s %12s\n' "$1" "$(wc -c <"$work/answer")" "$(sort -u "$work/codes")" "$per_request"
-    ! awk -v calls="$per_request" -v most="$calls_max" 'BEGIN { exit calls <= most }' ||
-        fail "$1: $per_request allocations a request; at most $calls_max are allowed"
+    seconds=$(awk -v ns=$(($(date +%s%N) - began)) 'BEGIN { print ns / 1e9 }')
+    keep after
+    for group in $groups; do
+        for name in "${!process_of[@]}"; do
+            [ "${name%%-*}" = "$group" ] || continue
+            callers "$name" before after | sed 's/^/calls /'
+            cat "$work/$name.idle"
+        done | awk -v requests="$requests" -v seconds="$seconds" -v idle="$idle_seconds" '
+            $1 == "calls" { calls[$2] += $3 }
+            $1 == "idle" { calls[$2] -= $3 * seconds / idle }
+            function each(owner) { return calls[owner] > 0 ? calls[owner] / requests : 0 }
+            END { printf "%.2f %.2f %.2f %.2f\n", each("ours"), each("nio"), each("rdkafka"), each("rest") }' \
+            >"$work/figures"
+        read -r ours nio rdkafka rest <"$work/figures"
+        ours_of[$group]=$ours nio_of[$group]=$nio
+        printf '%-32s %-8s %8d %8s %8s %8s %8s %8s\n' "$1" "$group" "$(wc -c <"$work/answer-1")" "$(sort -u "$work/codes")" \
+            "$ours" "$nio" "$rdkafka" "$rest"
+        [ -z "${STACKS:-}" ] || for name in "${!process_of[@]}"; do
+            [ "${name%%-*}" != "$group" ] || callers "$name" before after --stacks "$STACKS" | sed 1,4d
+        done
+        ! awk -v calls="$ours" -v most="$calls_max" 'BEGIN { exit calls <= most }' ||
+            fail "$1, $group: $ours allocations of ours a request; at most $calls_max are allowed"
+    done
+}
+
+# What the processes call without being asked, once they have settled.
+measure_idle() {
+    idle_seconds=5
+    send 800 "/v1/api/app/mym/soccer?eventIds=$(event_ids 10)&teamIds=$(team_ids 3)"
+    sleep 2
+    keep idle-before
+    sleep "$idle_seconds"
+    keep idle-after
+    local name
+    for name in "${!process_of[@]}"; do callers "$name" idle-before idle-after | sed 's/^/idle /' >"$work/$name.idle"; done
+}
+
+# measure_all: every kind of request; those with more ids are not to cost more.
+measure_all() {
+    local mym=/v1/api/app/mym/soccer group tag
+    local -A one ten hundred
+    measure_idle
+    printf '%-32s %-8s %8s %8s %8s %8s %8s %8s\n' "$requests requests of each" process bytes status ours NIO Kafka rest
+    measure "mym, 1 event id" "$mym?eventIds=$(event_ids 1)"
+    for group in $groups; do one[$group]=${ours_of[$group]}; done
+    measure "mym, 10 event ids" "$mym?eventIds=$(event_ids 10)"
+    for group in $groups; do ten[$group]=${ours_of[$group]}; done
+    measure "mym, 100 event ids" "$mym?eventIds=$(event_ids 100)"
+    for group in $groups; do hundred[$group]=${ours_of[$group]}; done
+    for group in $groups; do
+        no_more "${one[$group]}" "${ten[$group]}" 9 "$group: event id from 1 to 10"
+        no_more "${one[$group]}" "${hundred[$group]}" 99 "$group: event id from 1 to 100"
+    done
+    measure "mym, 1 team id" "$mym?teamIds=$(team_ids 1)"
+    for group in $groups; do one[$group]=${ours_of[$group]}; done
+    measure "mym, 20 team ids" "$mym?teamIds=$(team_ids 20)"
+    for group in $groups; do
+        no_more "${one[$group]}" "${ours_of[$group]}" 19 "$group: team id from 1 to 20"
+    done
+    local both="$mym?eventIds=$(event_ids 10)&teamIds=$(team_ids 3)"
+    tag=$(curl -sfI "$asked$both" | tr -d '\r' | awk 'tolower($1) == "etag:" { print $2 }')
+    measure "mym, 10 and 3 ids, unchanged" "$both" "If-None-Match: $tag"
+    measure "myt, 3 team ids" "/v1/api/app/myt/soccer?teamIds=$(team_ids 3)"
+    requests=$mix_requests measure "mym, 10 event ids, 3 team ids" "$both"
 }
 
 # no_more FEW MANY COUNT WHAT: MANY is FEW and nothing for each of COUNT.
@@ -53,23 +128,26 @@ no_more() {
     echo "each further $4: 0 allocations"
 }
 
-mym=/v1/api/app/mym/soccer
-printf '%-32s %10s %8s %12s\n' "$requests requests of each" bytes status 'calls each'
-measure "mym, 1 event id" "$mym?eventIds=$(event_ids 1)"
-one=$per_request
-measure "mym, 10 event ids" "$mym?eventIds=$(event_ids 10)"
-ten=$per_request
-measure "mym, 100 event ids" "$mym?eventIds=$(event_ids 100)"
-hundred=$per_request
-measure "mym, 1 team id" "$mym?teamIds=$(team_ids 1)"
-one_team=$per_request
-measure "mym, 20 team ids" "$mym?teamIds=$(team_ids 20)"
-teams=$per_request
-both="$mym?eventIds=$(event_ids 10)&teamIds=$(team_ids 3)"
-measure "mym, 10 event ids, 3 team ids" "$both"
-tag=$(curl -sfI "$base$both" | tr -d '\r' | awk 'tolower($1) == "etag:" { print $2 }')
-measure "the same, unchanged" "$both" "If-None-Match: $tag"
-measure "myt, 3 team ids" "/v1/api/app/myt/soccer?teamIds=$(team_ids 3)"
-no_more "$one" "$ten" 9 "event id from 1 to 10"
-no_more "$one" "$hundred" 99 "event id from 1 to 100"
-no_more "$one_team" "$teams" 19 "team id from 1 to 20"
+# row GROUP BAR: the default mix, measured last.
+row() {
+    result_row "allocations of a request, $1: 10 ids + 3 teams" "${ours_of[$1]} ours" "${nio_of[$1]} SwiftNIO's" \
+        "${ours_of[$1]}" "${ours_of[$1]}" "${ours_of[$1]}" "$2" "Benchmarks/allocations.sh"
+}
+
+declare -A process_of ours_of nio_of
+start_broker 12
+publish_offer 20000
+
+start_serve "${counting[@]//%s/serve}"
+process_of=([serve]=$serve_id) groups=serve asked=$base
+measure_all
+row serve "<= 0"
+kill "$serve_id"
+wait "$serve_id" || true
+
+start_cluster "${counting[@]}"
+process_of=([router]=$router_id [node-1]=${node_ids[0]} [node-2]=${node_ids[1]} [node-3]=${node_ids[2]})
+groups="node router" asked=$base
+measure_all
+row node "<= 0"
+row router "<= 4"

@@ -93,30 +93,36 @@ start_serve() {
     wait_for 60 "favorites serve" curl -sf "http://127.0.0.1:$management/health/ready"
 }
 
-# event_ids COUNT: ids of soccer events, spread over the offer, with commas between.
-event_ids() {
-    grep '"sport":"soccer"' "$work/offer/events.ndjson" | grep -o '^{"key":"[^"]*"' | cut -d '"' -f 4 |
-        awk -v wanted="$1" '
-            { ids[NR] = $0 }
-            END { for (n = 0; n < wanted; n++) printf "%s%s", n ? "," : "", ids[int(n * NR / wanted) + 1] }'
+# pick COUNT: of the lines on stdin COUNT, evenly spread, with commas between.
+pick() {
+    awk -v wanted="$1" '
+        { ids[NR] = $0 }
+        END { for (n = 0; n < wanted; n++) printf "%s%s", n ? "," : "", ids[int(n * NR / wanted) + 1] }'
 }
 
-# team_ids COUNT: ids of soccer teams that have a match ahead, with commas between.
-team_ids() {
+# Ids of the offer's soccer events, one a line.
+all_event_ids() {
+    grep '"sport":"soccer"' "$work/offer/events.ndjson" | grep -o '^{"key":"[^"]*"' | cut -d '"' -f 4
+}
+
+# Ids of the soccer teams that have a match ahead, one a line.
+all_team_ids() {
     grep '"sport":"soccer"' "$work/offer/events.ndjson" | grep NOT_STARTED |
-        grep -o '"participants":\[{"id":"[^"]*"' | cut -d '"' -f 6 | sort -u |
-        awk -v wanted="$1" '
-            { ids[NR] = $0 }
-            END { for (n = 0; n < wanted; n++) printf "%s%s", n ? "," : "", ids[int(n * NR / wanted) + 1] }'
+        grep -o '"participants":\[{"id":"[^"]*"' | cut -d '"' -f 6 | sort -u
 }
 
-# Reads numbers, one a line; prints median, least, most.
+# event_ids COUNT, team_ids COUNT: some of them, spread over the offer, with commas between.
+event_ids() { all_event_ids | pick "$1"; }
+team_ids() { all_team_ids | pick "$1"; }
+
+# Reads numbers, one a line; prints median, least, most. Large ones without decimals.
 spread() {
     sort -g | awk '
+        function text(number) { return sprintf(number >= 1000 ? "%.0f" : "%.3g", number) }
         { value[NR] = $1 }
         END {
             median = NR % 2 ? value[(NR + 1) / 2] : (value[NR / 2] + value[NR / 2 + 1]) / 2
-            print median, value[1], value[NR]
+            print text(median), text(value[1]), text(value[NR])
         }'
 }
 
@@ -142,4 +148,36 @@ start_router() {
         --node-id router-1
     router_id=$!
     base=http://127.0.0.1:$http
+}
+
+# cpu_us ID…: microseconds that the processes have run, together.
+cpu_us() {
+    local id
+    for id in "$@"; do cat "/proc/$id/stat"; done |
+        awk -v hertz="$(getconf CLK_TCK)" '{ sum += $14 + $15 } END { printf "%d", sum * 1000000 / hertz }'
+}
+
+# result_row MEASURE OURS PEER MEDIAN LEAST MOST BAR COMMAND: a row of RESULTS.md, where `make bench` wants one: then
+# RESULT_ROWS names a file. MEDIAN, LEAST and MOST are of the ratio of the rounds, or of the figure itself where there is
+# no peer. BAR: `>= 1.0`, `<= 4`, or empty. No argument holds a tab.
+result_row() {
+    [ -n "${RESULT_ROWS:-}" ] || return 0
+    local IFS=$'\t'
+    printf '%s\n' "$*" >>"$RESULT_ROWS"
+}
+
+# start_cluster COMMAND…: three nodes and a router, two holders of each partition, one loop each, every one behind the
+# given words, in which %s becomes its name. Sets `node_ids`, and what start_router sets.
+start_cluster() {
+    local name managements=()
+    node_ids=()
+    for name in node-1 node-2 node-3; do
+        start_node "$name" 2 "${@//%s/$name}"
+        node_ids+=("$node_id")
+        managements+=("$node_management")
+    done
+    start_router 2 "${@//%s/router}"
+    for management in "${managements[@]}" "$management"; do
+        wait_for 60 "the cluster" curl -sf "http://127.0.0.1:$management/health/ready"
+    done
 }
