@@ -59,8 +59,10 @@ var targets: [Target] = [
     .testTarget(name: "IngestTests", dependencies: ["Ingest", "TestSupport"]),
     .testTarget(name: "TidyTests", dependencies: ["Model"]),
 ]
-// What `Fuzz/`, a package of its own, drives.
-var products: [Product] = ["Model", "Decode", "HTTP1", "Query", "Render", "Wire"].map {
+// What `Fuzz/` and `Benchmarks/`, packages of their own, drive.
+var products: [Product] = [
+    "Decode", "HTTP1", "Ingest", "Model", "Placement", "Query", "Render", "Selection", "Store", "Telemetry", "Wire",
+].map {
     .library(name: $0, targets: [$0])
 }
 var dependencies: [Package.Dependency] = []

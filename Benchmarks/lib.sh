@@ -119,3 +119,9 @@ spread() {
             print median, value[1], value[NR]
         }'
 }
+
+# The options of a node's consumer, NAME=VALUE, one a line: out of the source, so that a bare consumer has the same.
+consumer_options() {
+    sed -n '/let consumerDefaults/,/^    ]/p; /var fixed/,/case .producer/p' Sources/Kafka/RDKafka/RDKafkaConfiguration.swift |
+        sed -n 's/^ *("\([a-z.]*\)", "\([^"]*\)"),$/\1=\2/p'
+}
