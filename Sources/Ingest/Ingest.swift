@@ -36,6 +36,10 @@ public final class Ingest {
     private var failureLog = RateLimitedLog()
     private var now: UInt64 = 0
     private var globalsMoved = false
+    private var run: Run?
+    private var batch = BatchCount()
+    /// Partitions read to their targets that are not open to readers yet.
+    private var reached: [PartitionID] = []
 
     public init(
         source: any RecordSource, writer: StoreWriter, metrics: IngestMetrics, log: @escaping (IngestNote) -> Void
@@ -59,6 +63,7 @@ public final class Ingest {
             if let bounds { perform(life.found(partition, bounds)) }
         }
         openGlobals()
+        openPartitions()
         return life.waiting.count
     }
 
@@ -70,9 +75,19 @@ public final class Ingest {
         progressMarks += 1
     }
 
+    /// Opens the partitions that were read to their targets. All at once where they are read together, since each opening
+    /// builds their teams' lists anew: they wait while others are still being loaded and the source has full batches.
+    private func openPartitions() {
+        guard !reached.isEmpty, batch.records < Self.batchMax || !life.isLoadingEvents else { return }
+        writer.setReady(reached)
+        reached.removeAll()
+        progressMarks += 1
+    }
+
     /// One round. `timeoutMs`: how long to wait for the first record where there is nothing else to do.
     public func turn(nowNanoseconds: UInt64, clock: () -> UInt64, timeoutMs: Int) {
         now = nowNanoseconds
+        batch = BatchCount()
         let isBusy = writer.rerenderPending > 0 || life.droppingCount > 0
         writer.reclaim()
         // At the limit of retired bytes nothing more is applied or dropped until readers let go; the lag shows it. So
@@ -87,6 +102,7 @@ public final class Ingest {
             globalsMoved = false
         }
         openGlobals()
+        openPartitions()
     }
 
     /// Rises with every step of a partition's life, so that the owner looks at once.
@@ -96,43 +112,62 @@ public final class Ingest {
 
     // MARK: - A batch
 
+    /// Records of one partition that stand one behind the other: what holds for all of them is looked up once.
+    private struct Run {
+        var source: TopicPartition
+        /// False for what was still in the client's queue when the partition was stopped.
+        var isRead: Bool
+        /// Behind the last one.
+        var position = Offset(0)
+    }
+
     private func pollBatch(clock: () -> UInt64, timeoutMs: Int) {
-        var began = clock()
-        var last: ModelKind?
         unsafe source.poll(
             recordsMax: Self.batchMax, timeoutMs: timeoutMs,
             record: { record in
-                let kind = unsafe record.source.kind
-                if last != kind {
-                    let now = clock()
-                    if let last { metrics.observeBatch(last, nanoseconds: now - began) }
-                    (began, last) = (now, kind)
-                }
+                let source = unsafe record.source
+                if run?.source != source { beginRun(source, clock) }
                 unsafe apply(record)
             },
-            event: { handle($0) })
-        if let last { metrics.observeBatch(last, nanoseconds: clock() - began) }
+            event: {
+                endRun()
+                handle($0)
+            })
+        endRun()
+        batch.publish(metrics, clock)
+    }
+
+    private func beginRun(_ source: TopicPartition, _ clock: () -> UInt64) {
+        endRun()
+        batch.began(source.kind, metrics, clock)
+        switch life[source] {
+        case .loading, .ready: run = Run(source: source, isRead: true)
+        case .idle, .waiting, .dropping: run = Run(source: source, isRead: false)
+        }
+    }
+
+    /// Says how far the run has come. Its records may be visible earlier: *started* was raised with each.
+    private func endRun() {
+        guard let run else { return }
+        self.run = nil
+        if run.isRead { advance(run.source, run.position) }
     }
 
     private func apply(_ record: Record) {
-        let source = unsafe record.source
-        switch life[source] {
-        case .loading, .ready: break
-        case .idle, .waiting, .dropping: return  // Still in the client's queue when it was stopped.
-        }
-        let result = unsafe applyValue(record)
-        switch result {
-        case .created?: metrics.countUpdate(source.kind, operation: 0)
-        case .updated?: metrics.countUpdate(source.kind, operation: 1)
-        case .deleted?: metrics.countUpdate(source.kind, operation: 2)
-        case .unchanged?: metrics.countUpdate(source.kind, operation: 3)
+        batch.records += 1
+        guard run?.isRead == true else { return }
+        let kind = unsafe record.source.kind
+        switch unsafe applyValue(record) {
+        case .created?: batch.count(kind, operation: 0)
+        case .updated?: batch.count(kind, operation: 1)
+        case .deleted?: batch.count(kind, operation: 2)
+        case .unchanged?: batch.count(kind, operation: 3)
         case .refused(let refusal)?:
-            metrics.countRefused(source.kind)
+            metrics.countRefused(kind)
             unsafe note(record, "over a limit of the store (\(refusal)); the last good version stays")
         case nil: break
         }
-        let next = unsafe Offset(record.offset.rawValue + 1)
-        advance(source, next)
+        unsafe run?.position = Offset(record.offset.rawValue + 1)
     }
 
     private func advance(_ partition: TopicPartition, _ position: Offset) {
@@ -213,9 +248,11 @@ public final class Ingest {
                 if partition.kind != .event { globalsMoved = true }
                 source.start(partition, at: offset)
             case .stop(let partition): source.stop(partition)
-            case .markReady(let partition): writer.setReady(partition)
+            case .markReady(let partition): reached.append(partition)
             case .markGlobalsReady: globalsReached = true
-            case .drop(let partition): writer.beginDrop(partition)
+            case .drop(let partition):
+                reached.removeAll { $0 == partition }
+                writer.beginDrop(partition)
             }
         }
     }

@@ -18,7 +18,6 @@ private struct EventShape {
     var stageSlot: UInt32
     var partition: PartitionID
     var offset: Offset
-    var middle: Range<Int>
 }
 
 extension StoreWriter {
@@ -27,26 +26,19 @@ extension StoreWriter {
         _ event: EventMessage, _ arena: MessageArena, partition: PartitionID, offset: Offset
     ) -> ApplyResult {
         guard let stageSlot = slot(of: .stage, event.stageID) else { return .refused(.full) }
-        retain(.stage, stageSlot)
-        defer { release(.stage, stageSlot) }
-        guard resolveParts(event, arena) else { return .refused(.full) }
-        // Held until the record that names them stands in the lists, or is refused.
-        for part in parts { retain(.participant, part.slot) }
-        defer { for part in parts { release(.participant, part.slot) } }
-
-        fields.removeAll(keepingCapacity: true)
-        Fragments.eventMiddle(event, arena, to: &fields)
-        let middle = 0..<fields.count
-        for index in parts.indices {
-            parts[index].offset = fields.count
-            Fragments.participantTail(arena.participants[index], arena, to: &fields)
-            parts[index].count = fields.count - parts[index].offset
+        guard resolveParts(event, arena) else {
+            freeIfUnused(.stage, stageSlot)
+            return .refused(.full)
         }
         let shape = EventShape(
             id: event.id, sport: event.sport, status: event.status, start: event.start, stageSlot: stageSlot,
-            partition: partition, offset: offset, middle: middle)
-        let made = unsafe fields.withUnsafeBufferPointer { unsafe makeRecord(shape, source: $0) }
-        guard let record = unsafe made else { return .refused(.recordTooLarge) }
+            partition: partition, offset: offset)
+        let made = unsafe makeRecord(shape) { text in
+            Fragments.eventMiddle(event, arena, to: &text)
+        } tail: { part, _, text in
+            Fragments.participantTail(arena.participants[part], arena, to: &text)
+        }
+        guard let record = unsafe made else { return refuse(.recordTooLarge, stageSlot) }
         start(partition, offset)
         if let slot = store.findEvent(event.id, in: partition) {
             unsafe replace(slot, by: record)
@@ -54,10 +46,17 @@ extension StoreWriter {
         }
         guard let slot = eventSlots.allocate(in: store.events) else {
             unsafe free(record)
-            return .refused(.full)
+            return refuse(.full, stageSlot)
         }
         unsafe insert(record, event.id, at: slot)
         return .created
+    }
+
+    /// Gives back what was made for an event that finds no place.
+    private func refuse(_ refusal: Refusal, _ stageSlot: UInt32) -> ApplyResult {
+        for part in parts { freeIfUnused(.participant, part.slot) }
+        freeIfUnused(.stage, stageSlot)
+        return .refused(refusal)
     }
 
     /// Applies an event's tombstone.
@@ -115,7 +114,8 @@ extension StoreWriter {
             if isNew { retain(.participant, team) }
             if isListed, moved || isNew { insertEntry(newEntry, team: team) }
         }
-        unsafe retain(.stage, record.stageSlot)
+        let otherStage = unsafe record.stageSlot != old.stageSlot
+        if otherStage { unsafe retain(.stage, record.stageSlot) }
         unsafe store.events.store(record.base, at: slot)
         for part in unsafe 0..<old.partCount where unsafe isFirst(part, old) {
             let team = unsafe old.parts[part].slot
@@ -123,7 +123,7 @@ extension StoreWriter {
             if isListed, moved || isGone { removeEntry(oldEntry, team: team) }
             if isGone { release(.participant, team) }
         }
-        unsafe release(.stage, old.stageSlot)
+        if otherStage { unsafe release(.stage, old.stageSlot) }
         unsafe retire(UnsafeMutableRawPointer(mutating: old.base), old.bytes)
     }
 
@@ -137,8 +137,8 @@ extension StoreWriter {
 
     private func resolveParts(_ event: EventMessage, _ arena: MessageArena) -> Bool {
         parts.removeAll(keepingCapacity: true)
-        for participant in arena.participants {
-            guard let slot = slot(of: .participant, participant.id) else {
+        for index in arena.participants.indices {
+            guard let slot = slot(of: .participant, arena.participants[index].id) else {
                 for part in parts { freeIfUnused(.participant, part.slot) }
                 return false
             }
@@ -150,27 +150,35 @@ extension StoreWriter {
     /// Renders an event again from its own record: its participants are what changed. Returns whether it fitted.
     /// `text` holds what was rendered, fitting or not, so that the caller can tell the work.
     func rerenderEvent(_ slot: UInt32) -> Bool {
-        text.removeAll(keepingCapacity: true)
+        text.removeAll()
         guard let old = unsafe store.event(slot), let id = unsafe ID(old.id.span) else { return true }
         parts.removeAll(keepingCapacity: true)
         for index in unsafe 0..<old.partCount {
             let part = unsafe old.parts[index]
             parts.append(PartSource(slot: part.slot, offset: Int(part.tailOffset), count: Int(part.tailCount)))
         }
-        let header = unsafe old.header.pointee
-        let middle = Int(header.middleOffset)..<Int(header.middleOffset) + Int(header.middleCount)
         let shape = unsafe EventShape(
             id: id, sport: old.sport, status: old.status, start: old.start, stageSlot: old.stageSlot,
-            partition: old.partition, offset: old.offset, middle: middle)
-        guard let record = unsafe makeRecord(shape, source: old.json) else { return false }
+            partition: old.partition, offset: old.offset)
+        let made = unsafe makeRecord(shape) { text in
+            unsafe text.append(old.middle)
+        } tail: { _, source, text in
+            let (offset, count) = (source.offset, source.count)
+            unsafe text.append(UnsafeBufferPointer(start: old.text + offset, count: count))
+        }
+        guard let record = unsafe made else { return false }
         unsafe store.events.store(record.base, at: slot)
         unsafe retire(UnsafeMutableRawPointer(mutating: old.base), old.bytes)
         return true
     }
 
-    /// The record of `parts` with the participants as they are now; nil where its text is too large.
-    private func makeRecord(_ shape: EventShape, source: UnsafeBufferPointer<UInt8>) -> EventRecord? {
-        text.removeAll(keepingCapacity: true)
+    /// The record of `parts` with the participants as they are now; nil where its text is too large. `middle` and `tail`
+    /// write what does not come from the participants.
+    @inline(__always)
+    private func makeRecord(
+        _ shape: EventShape, middle: (inout TextBuffer) -> Void, tail: (Int, PartSource, inout TextBuffer) -> Void
+    ) -> EventRecord? {
+        text.removeAll()
         Fragments.open(shape.id, to: &text)
         text.append(ascii: ",\"name\":\"")
         let nameOffset = text.count
@@ -178,32 +186,32 @@ extension StoreWriter {
         let nameCount = text.count - nameOffset
         text.append(0x22)
         let middleOffset = text.count
-        unsafe text.append(contentsOf: source[shape.middle])
+        middle(&text)
+        let middleCount = text.count - middleOffset
         for index in parts.indices {
             if index > 0 { text.append(0x2C) }
             if let participant = unsafe store[.participant].record(parts[index].slot) {
-                unsafe text.append(contentsOf: participant.shown)
+                unsafe text.append(participant.shown)
             }
-            let tail = text.count
-            unsafe text.append(contentsOf: source[parts[index].offset..<parts[index].offset + parts[index].count])
-            parts[index].offset = tail
+            let offset = text.count
+            tail(index, parts[index], &text)
+            parts[index].offset = offset
+            parts[index].count = text.count - offset
             // Names alone can reach 64 times the largest: stop before copying on.
             if text.count > Limits.eventRecordBytesMax { return nil }
         }
         text.append(ascii: "]}")
         let jsonCount = text.count
         guard jsonCount <= Limits.eventRecordBytesMax else { return nil }
-        if isEscaped { text.append(contentsOf: rawName) }
-        let header = unsafe text.withUnsafeBytes { text in
-            unsafe EventHeader(
-                start: shape.start.milliseconds, offset: shape.offset.rawValue,
-                hash: ContentHash(of: UnsafeRawBufferPointer(rebasing: text[..<jsonCount])),
-                jsonCount: UInt32(jsonCount), nameOffset: UInt32(isEscaped ? jsonCount : nameOffset),
-                nameCount: UInt32(isEscaped ? rawName.count : nameCount), middleOffset: UInt32(middleOffset),
-                middleCount: UInt32(shape.middle.count), stageSlot: shape.stageSlot,
-                partition: UInt16(shape.partition.rawValue), idCount: UInt8(shape.id.count), status: shape.status,
-                sport: shape.sport, partCount: UInt8(parts.count))
-        }
+        if isEscaped { unsafe text.append(rawName.bytes) }
+        let header = unsafe EventHeader(
+            start: shape.start.milliseconds, offset: shape.offset.rawValue,
+            hash: ContentHash(of: UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(text.bytes)[..<jsonCount])),
+            jsonCount: UInt32(jsonCount), nameOffset: UInt32(isEscaped ? jsonCount : nameOffset),
+            nameCount: UInt32(isEscaped ? rawName.count : nameCount), middleOffset: UInt32(middleOffset),
+            middleCount: UInt32(middleCount), stageSlot: shape.stageSlot,
+            partition: UInt16(shape.partition.rawValue), idCount: UInt8(shape.id.count), status: shape.status,
+            sport: shape.sport, partCount: UInt8(parts.count))
         return unsafe copyRecord(header)
     }
 
@@ -211,19 +219,21 @@ extension StoreWriter {
     /// themselves, which it returns.
     private func appendNames() -> Bool {
         var isEscaped = false
-        for part in parts {
-            guard let participant = unsafe store[.participant].record(part.slot) else { continue }
-            if unsafe participant.escapedName.count != participant.name.count { isEscaped = true }
-        }
-        if isEscaped { rawName.removeAll(keepingCapacity: true) }
-        for (index, part) in parts.enumerated() {
+        for index in parts.indices {
             if index > 0 { text.append(ascii: " - ") }
-            if isEscaped, index > 0 { rawName.append(ascii: " - ") }
-            guard let participant = unsafe store[.participant].record(part.slot) else { continue }
-            unsafe text.append(contentsOf: participant.escapedName)
-            if isEscaped { unsafe rawName.append(contentsOf: participant.name) }
+            guard let participant = unsafe store[.participant].record(parts[index].slot) else { continue }
+            let escapedName = unsafe participant.escapedName
+            unsafe text.append(escapedName)
+            if unsafe escapedName.count != participant.name.count { isEscaped = true }
         }
-        return isEscaped
+        guard isEscaped else { return false }
+        rawName.removeAll()
+        for index in parts.indices {
+            if index > 0 { rawName.append(ascii: " - ") }
+            guard let participant = unsafe store[.participant].record(parts[index].slot) else { continue }
+            unsafe rawName.append(participant.name)
+        }
+        return true
     }
 
     private func copyRecord(_ header: EventHeader) -> EventRecord {
@@ -233,14 +243,13 @@ extension StoreWriter {
         let record = unsafe EventRecord(base)
         let partsBase = unsafe (base + MemoryLayout<EventHeader>.stride).bindMemory(
             to: EventPart.self, capacity: parts.count)
-        for (index, part) in parts.enumerated() {
+        for index in parts.indices {
+            let part = parts[index]
             unsafe (partsBase + index).initialize(
                 to: EventPart(slot: part.slot, tailOffset: UInt32(part.offset), tailCount: UInt32(part.count)))
         }
         let textBase = unsafe base + MemoryLayout<EventHeader>.stride + partsBytes
-        unsafe text.withUnsafeBytes {
-            unsafe textBase.copyMemory(from: $0.baseAddress.unsafelyUnwrapped, byteCount: $0.count)
-        }
+        unsafe textBase.copyMemory(from: text.bytes.baseAddress.unsafelyUnwrapped, byteCount: text.count)
         return unsafe record
     }
 

@@ -9,6 +9,7 @@
 
 public import Model
 import Reclamation
+import Render
 import Synchronization
 
 /// What became of a message.
@@ -70,9 +71,9 @@ public final class StoreWriter {
     var drops: [Drop] = []
 
     // Scratch, reused from message to message.
-    var text: [UInt8] = []
-    var rawName: [UInt8] = []
-    var fields: [UInt8] = []
+    var text = TextBuffer()
+    var rawName = TextBuffer()
+    var fields = TextBuffer()
     var parts: [PartSource] = []
 
     /// Bytes of records, lists and chunks in memory, retired ones included.
