@@ -55,7 +55,8 @@ public struct Decoder: ~Copyable, @unchecked Sendable {
         }
     }
 
-    /// Reads a value into the flat structure of its model.
+    /// Reads a value into the flat structure of its model, whose texts may point into the value: they are copied while
+    /// its span is still alive.
     @unsafe
     private func read<Fields>(
         _ value: Span<UInt8>, _ fields: inout Fields,

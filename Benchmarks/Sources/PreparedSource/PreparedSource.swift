@@ -45,8 +45,15 @@ public final class PreparedSource: RecordSource {
             let found = Self.split(all, from: base, kind, partitionCounts[Int(kind.rawValue)])
             prepared[kind == .event ? 1 : 0] += Self.interleave(found)
         }
+        // In the order in which they are handed over, as a client has them.
         bytes = .allocate(capacity: all.count)
-        _ = bytes.initialize(from: all)
+        var used = 0
+        for phase in prepared.indices {
+            for index in prepared[phase].indices {
+                prepared[phase][index].key = Self.move(all[prepared[phase][index].key], to: bytes, &used)
+                prepared[phase][index].value = Self.move(all[prepared[phase][index].value], to: bytes, &used)
+            }
+        }
         messages = prepared
         ends = partitionCounts.map { Array(repeating: 0, count: $0) }
         offsets = partitionCounts.map { Array(repeating: 0, count: $0) }
@@ -77,6 +84,15 @@ public final class PreparedSource: RecordSource {
             start = end + 1
         }
         return found
+    }
+
+    private static func move(
+        _ part: ArraySlice<UInt8>, to bytes: UnsafeMutableBufferPointer<UInt8>, _ used: inout Int
+    ) -> Range<Int> {
+        let place = used..<used + part.count
+        _ = bytes[place].initialize(from: part)
+        used = place.upperBound
+        return place
     }
 
     /// In runs of each partition, one partition after the other.
