@@ -24,13 +24,14 @@ let settings: [SwiftSetting] = [
 
 var targets: [Target] = [
     .target(name: "CXXHash"),
+    .target(name: "CMemory"),
     .target(name: "CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
     .target(name: "Model"),
     .target(name: "Telemetry"),
     .target(name: "Decode", dependencies: ["Model", "CSimdjson"]),
     .target(name: "Render", dependencies: ["Model", "CXXHash"]),
     .target(name: "Reclamation"),
-    .target(name: "Store", dependencies: ["Model", "Reclamation", "Render"]),
+    .target(name: "Store", dependencies: ["Model", "Reclamation", "Render", "CMemory"]),
     .target(name: "Query", dependencies: ["Model", "Render", "CXXHash"]),
     .target(name: "Selection", dependencies: ["Model", "Placement", "Store", "Query"]),
     .target(name: "Wire", dependencies: ["Model", "Query", "Render"]),

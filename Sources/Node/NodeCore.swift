@@ -110,6 +110,12 @@ public final class NodeCore: Sendable {
         registry.sampled("store_record_bytes", .gauge, help: "Bytes of records and lists, retired ones included.") {
             $0.add(writer.report.recordBytes)
         }
+        registry.sampled("store_live_bytes", .gauge, help: "Bytes of records, lists, tables and slab pages.") {
+            $0.add(writer.report.liveBytes)
+        }
+        registry.sampled("store_reserved_bytes", .gauge, help: "Bytes mapped from the system to hold them.") {
+            $0.add(writer.report.reservedBytes)
+        }
         registry.sampled("store_retired_bytes", .gauge, help: "Bytes replaced but still readable by someone.") {
             $0.add(writer.report.retiredBytes)
         }

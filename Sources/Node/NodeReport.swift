@@ -32,6 +32,8 @@ public struct NodeReport: Sendable {
     public var holdings: [Holding] = []
     public var globals: [GlobalReport] = []
     public var recordBytes = 0
+    public var liveBytes = 0
+    public var reservedBytes = 0
     public var retiredBytes = 0
     public var retiredBytesHighWater = 0
     public var tableCapacity = 0

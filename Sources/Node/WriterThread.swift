@@ -231,6 +231,8 @@ public final class WriterThread: Sendable {
         }
         report.phase = !life.areGlobalsReady ? .loadingGlobals : report.models[0].isLoaded ? .ready : .loadingEvents
         report.recordBytes = writer.memoryBytes
+        report.liveBytes = writer.liveBytes
+        report.reservedBytes = writer.reservedBytes
         report.retiredBytes = writer.retiredBytes
         report.retiredBytesHighWater = writer.retiredBytesHighWater
         report.tableCapacity = writer.tableCapacity

@@ -4,46 +4,59 @@
 ///
 /// Its length has no bound of its own: the user compares `bytes` with its limit and stops retiring, as the store's
 /// writer does by waiting.
+///
+/// All of it is inlinable: the writer retires with each message, and asking for the item's type at run time took 3 % of
+/// its time.
 public struct RetireList<Item>: ~Copyable {
-    private struct Entry {
-        var epoch: UInt64
-        var bytes: Int
-        var item: Item
+    @usableFromInline
+    struct Entry {
+        @usableFromInline var epoch: UInt64
+        @usableFromInline var bytes: Int
+        @usableFromInline var item: Item
+
+        @inlinable
+        init(epoch: UInt64, bytes: Int, item: Item) {
+            self.epoch = epoch
+            self.bytes = bytes
+            self.item = item
+        }
     }
 
     /// A queue as an array with a moving head, compacted when half of it is spent: amortised constant time.
-    private var entries: [Entry] = []
-    private var head = 0
+    @usableFromInline var entries: [Entry] = []
+    @usableFromInline var head = 0
     /// The bytes that wait to be freed.
-    public private(set) var bytes = 0
+    public internal(set) var bytes = 0
     /// The most that ever waited.
-    public private(set) var bytesHighWater = 0
+    public internal(set) var bytesHighWater = 0
     /// Items retired and freed since the start.
-    public private(set) var retiredTotal = 0
-    public private(set) var freedTotal = 0
+    public internal(set) var retiredTotal = 0
+    public internal(set) var freedTotal = 0
 
+    @inlinable
     public init() {}
 
+    @inlinable
     public var count: Int { entries.count - head }
 
     /// Adds an item unlinked just now. `epoch` is `EpochDomain.current`, which never falls.
+    @inlinable
     public mutating func retire(_ item: Item, bytes: Int, epoch: UInt64) {
         entries.append(Entry(epoch: epoch, bytes: bytes, item: item))
-        self.bytes += bytes
-        bytesHighWater = max(bytesHighWater, self.bytes)
-        retiredTotal += 1
+        countRetired(bytes)
     }
 
-    /// Hands over every item stamped lower than `bound`, oldest first, at most `itemsMax` of them.
-    public mutating func free(below bound: UInt64, itemsMax: Int = .max, _ free: (Item) -> Void) {
-        var freed = 0
-        while head < entries.count, freed < itemsMax, entries[head].epoch < bound {
-            bytes -= entries[head].bytes
-            free(entries[head].item)
+    /// Hands over every item stamped lower than `bound` with its bytes, oldest first, at most `itemsMax` of them.
+    @inlinable
+    public mutating func free(below bound: UInt64, itemsMax: Int = .max, _ free: (Item, Int) -> Void) {
+        let first = head
+        var freedBytes = 0
+        while head < entries.count, head - first < itemsMax, entries[head].epoch < bound {
+            freedBytes += entries[head].bytes
+            free(entries[head].item, entries[head].bytes)
             head += 1
-            freed += 1
         }
-        freedTotal += freed
+        countFreed(head - first, freedBytes)
         if head == entries.count {
             entries.removeAll(keepingCapacity: entries.capacity <= 1 << 16)
             head = 0
@@ -51,5 +64,18 @@ public struct RetireList<Item>: ~Copyable {
             entries.removeSubrange(..<head)
             head = 0
         }
+    }
+
+    @usableFromInline
+    mutating func countRetired(_ bytes: Int) {
+        self.bytes += bytes
+        bytesHighWater = max(bytesHighWater, self.bytes)
+        retiredTotal += 1
+    }
+
+    @usableFromInline
+    mutating func countFreed(_ count: Int, _ bytes: Int) {
+        self.bytes -= bytes
+        freedTotal += count
     }
 }

@@ -4,8 +4,10 @@ import Model
 
 /// A hash index over a slab of reference records. One writer, many readers.
 struct EntityTable: ~Copyable {
-    let index = HashIndex()
+    let index: HashIndex
     let records = Slab()
+
+    init(_ memory: borrowing RecordMemory) { index = HashIndex(memory) }
 
     @inline(__always)
     func record(_ slot: UInt32) -> ReferenceRecord? {
@@ -18,7 +20,7 @@ struct EntityTable: ~Copyable {
     func find(_ id: ID) -> UInt32? {
         index.find(id.hash) { slot in
             guard let record = unsafe record(slot) else { return false }
-            return unsafe equals(record.id, id)
+            return unsafe record.isRecord(of: id)
         }
     }
 }

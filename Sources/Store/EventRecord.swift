@@ -1,10 +1,11 @@
 // An event's record: immutable once published, one block of memory.
 //
-//   header (64 bytes) | parts (12 bytes each) | JSON | the name unescaped, where the JSON escapes it
+//   header (48 bytes) | JSON | parts (8 bytes each) | where the JSON escapes the name: its count, the name unescaped
 //
-// The JSON is what a request sends. Id and name, the sort keys, are looked at inside it. The parts say which bytes of
-// it come from which participant, so that a participant's change renders the event again from its own old record,
-// without the message.
+// The JSON is what a request sends. Id and name, the sort keys, are looked at inside it; the id stands where no look-up
+// has to wait for another field to find it. The parts say which bytes of the JSON come from which participant, so that
+// a participant's change renders the event again from its own old record, without the message. There are a million
+// records: whatever can be told from something else is not stored.
 
 public import Model
 public import Render
@@ -15,98 +16,168 @@ struct EventHeader: BitwiseCopyable {
     /// The offset of the message it was rendered from.
     var offset: Int64
     var hash: ContentHash
-    var jsonCount: UInt32
-    /// Where the unescaped name stands in the text; inside the JSON, or right behind it.
-    var nameOffset: UInt32
-    var nameCount: UInt32
-    /// `,"status":…,"participants":[` within the text.
-    var middleOffset: UInt32
-    var middleCount: UInt32
+    var layout: EventLayout
     var stageSlot: UInt32
-    var partition: UInt16
-    var idCount: UInt8
+    /// Nine bits, and six for the number of parts less one.
+    private var partitionAndParts: UInt16
     var status: Status
     var sport: Sport
-    var partCount: UInt8
+
+    init(
+        start: Timestamp, offset: Offset, hash: ContentHash, layout: EventLayout, stageSlot: UInt32,
+        partition: PartitionID, partCount: Int, status: Status, sport: Sport
+    ) {
+        assert(partCount >= 1 && partCount <= Limits.participantsPerEventMax)
+        self.start = start.milliseconds
+        self.offset = offset.rawValue
+        self.hash = hash
+        self.layout = layout
+        self.stageSlot = stageSlot
+        partitionAndParts = UInt16(partition.rawValue) << 6 | UInt16(partCount - 1)
+        self.status = status
+        self.sport = sport
+    }
+
+    var partition: PartitionID { PartitionID(Int(partitionAndParts >> 6)) }
+    var partCount: Int { Int(partitionAndParts & 63) + 1 }
+}
+
+/// Where what stands in the JSON. Counts and offsets are at most `Limits.eventRecordBytesMax`, 2^17.
+struct EventLayout: BitwiseCopyable {
+    private var bits: UInt64
+
+    init(jsonCount: Int, middle: Range<Int>, idCount: Int, nameIsEscaped: Bool) {
+        assert(jsonCount < 1 << 18 && middle.upperBound <= jsonCount && idCount <= ID.bytesMax)
+        bits = UInt64(jsonCount) | UInt64(middle.lowerBound) << 18 | UInt64(middle.count) << 36
+        bits |= UInt64(idCount) << 54 | (nameIsEscaped ? 1 << 61 : 0)
+    }
+
+    private func field(_ shift: UInt64) -> Int { Int(bits >> shift & 0x3FFFF) }
+
+    var jsonCount: Int { field(0) }
+    /// `,"status":…,"participants":[`
+    var middle: Range<Int> { field(18)..<field(18) + field(36) }
+    var idCount: Int { Int(bits >> 54 & 127) }
+    var nameIsEscaped: Bool { bits >> 61 & 1 == 1 }
+    /// The name as it stands in the JSON, up to the quotation mark before the middle.
+    var escapedName: Range<Int> { Fragments.idOffset + idCount + Fragments.nameGap..<field(18) - 1 }
 }
 
 /// One participant within the record.
 struct EventPart: BitwiseCopyable {
     var slot: UInt32
-    /// Its own bytes of the event (`,"score":…}`) within the text.
-    var tailOffset: UInt32
-    var tailCount: UInt32
+    /// Where its own bytes of the event (`,"score":…}`) begin, 18 bits, and how many bytes before them show the
+    /// participant, 14 bits: less than `Limits.referenceRecordBytesMax`.
+    private var bits: UInt32
+
+    init(slot: UInt32, tailOffset: Int, shownCount: Int) {
+        assert(tailOffset < 1 << 18 && shownCount < 1 << 14)
+        self.slot = slot
+        bits = UInt32(tailOffset) << 14 | UInt32(shownCount)
+    }
+
+    var tailOffset: Int { Int(bits >> 14) }
+    var shownOffset: Int { tailOffset - Int(bits & 0x3FFF) }
 }
 
 /// A record in memory. Valid while the guard it was loaded under is held; for the writer, until it retires it.
 @unsafe
 public struct EventRecord {
+    static let textOffset = MemoryLayout<EventHeader>.size
+    static let partBytes = MemoryLayout<EventPart>.size
+    /// What the count of an unescaped name takes, before the name.
+    static let nameCountBytes = 4
+
     let base: UnsafeRawPointer
 
     init(_ base: UnsafeRawPointer) { unsafe self.base = base }
 
     var header: UnsafePointer<EventHeader> { unsafe base.assumingMemoryBound(to: EventHeader.self) }
-    var parts: UnsafePointer<EventPart> {
-        unsafe (base + MemoryLayout<EventHeader>.stride).assumingMemoryBound(to: EventPart.self)
-    }
-    var text: UnsafePointer<UInt8> {
-        unsafe (base + MemoryLayout<EventHeader>.stride + partCount * MemoryLayout<EventPart>.stride)
-            .assumingMemoryBound(to: UInt8.self)
-    }
+    var layout: EventLayout { unsafe header.pointee.layout }
+    var text: UnsafePointer<UInt8> { unsafe (base + Self.textOffset).assumingMemoryBound(to: UInt8.self) }
 
-    var partCount: Int { unsafe Int(header.pointee.partCount) }
+    var partCount: Int { unsafe header.pointee.partCount }
     public var start: Timestamp { unsafe Timestamp(milliseconds: header.pointee.start) }
     public var offset: Offset { unsafe Offset(header.pointee.offset) }
-    public var partition: PartitionID { unsafe PartitionID(header.pointee.partition) }
+    public var partition: PartitionID { unsafe header.pointee.partition }
     public var hash: ContentHash { unsafe header.pointee.hash }
     public var status: Status { unsafe header.pointee.status }
     public var sport: Sport { unsafe header.pointee.sport }
     public var stageSlot: UInt32 { unsafe header.pointee.stageSlot }
     public var json: UnsafeBufferPointer<UInt8> {
-        unsafe UnsafeBufferPointer(start: text, count: Int(header.pointee.jsonCount))
+        unsafe UnsafeBufferPointer(start: text, count: layout.jsonCount)
     }
     public var id: UnsafeBufferPointer<UInt8> {
-        unsafe UnsafeBufferPointer(start: text + Fragments.idOffset, count: Int(header.pointee.idCount))
+        unsafe UnsafeBufferPointer(start: text + Fragments.idOffset, count: layout.idCount)
     }
     /// Unescaped, as it sorts.
     public var name: UnsafeBufferPointer<UInt8> {
-        unsafe UnsafeBufferPointer(start: text + Int(header.pointee.nameOffset), count: Int(header.pointee.nameCount))
+        let layout = unsafe layout
+        if layout.nameIsEscaped {
+            let start = unsafe text + nameCountOffset + Self.nameCountBytes
+            return unsafe UnsafeBufferPointer(start: start, count: unescapedCount)
+        }
+        let name = layout.escapedName
+        return unsafe UnsafeBufferPointer(start: text + name.lowerBound, count: name.count)
     }
-    var middle: UnsafeBufferPointer<UInt8> {
-        unsafe UnsafeBufferPointer(
-            start: text + Int(header.pointee.middleOffset), count: Int(header.pointee.middleCount))
+
+    /// Where the count of the unescaped name stands in the text.
+    private var nameCountOffset: Int { unsafe layout.jsonCount + partCount * Self.partBytes }
+    private var unescapedCount: Int {
+        unsafe Int(UnsafeRawPointer(text + nameCountOffset).loadUnaligned(as: UInt32.self))
     }
-    func tail(_ part: Int) -> UnsafeBufferPointer<UInt8> {
-        unsafe UnsafeBufferPointer(
-            start: text + Int(parts[part].tailOffset), count: Int(parts[part].tailCount))
+
+    /// Whether the record is that of `id`.
+    @inline(__always)
+    func isRecord(of id: ID) -> Bool { unsafe textHasID(text, layout.idCount, id) }
+
+    @inline(__always)
+    func part(_ index: Int) -> EventPart {
+        unsafe UnsafeRawPointer(text + layout.jsonCount + index * Self.partBytes).loadUnaligned(as: EventPart.self)
+    }
+
+    /// The bytes of the JSON that one participant has of the event alone: they end at the comma before the next, or at
+    /// the brackets behind the last.
+    func tail(_ index: Int) -> Range<Int> {
+        let end = unsafe index + 1 < partCount ? part(index + 1).shownOffset - 1 : layout.jsonCount - 2
+        return unsafe part(index).tailOffset..<end
     }
 
     /// Whether the participant of this slot takes part.
     @inline(__always)
     public func hasParticipant(_ slot: UInt32) -> Bool {
-        for part in unsafe 0..<partCount where unsafe parts[part].slot == slot { return true }
+        for index in unsafe 0..<partCount where unsafe part(index).slot == slot { return true }
         return false
     }
 
     /// The size of the whole block.
     var bytes: Int {
-        let header = unsafe header.pointee
-        let nameEnd = Int(header.nameOffset) + Int(header.nameCount)
-        return unsafe MemoryLayout<EventHeader>.stride + partCount * MemoryLayout<EventPart>.stride
-            + max(Int(header.jsonCount), nameEnd)
+        unsafe Self.bytes(
+            jsonCount: layout.jsonCount, partCount: partCount,
+            unescapedCount: layout.nameIsEscaped ? unescapedCount : nil)
+    }
+
+    static func bytes(jsonCount: Int, partCount: Int, unescapedCount: Int?) -> Int {
+        unsafe textOffset + jsonCount + partCount * partBytes + (unescapedCount.map { unsafe $0 + nameCountBytes } ?? 0)
     }
 }
 
-/// Whether the bytes are those of `id`.
+/// Whether a text that begins with `{"id":"` and an id of `count` bytes is of `id`.
 @inline(__always)
-func equals(_ bytes: UnsafeBufferPointer<UInt8>, _ id: ID) -> Bool {
-    guard bytes.count == id.count else { return false }
-    let bytes = UnsafeRawBufferPointer(bytes)
-    let wholeWords = id.count >> 3
+func textHasID(_ text: UnsafePointer<UInt8>, _ count: Int, _ id: ID) -> Bool {
+    guard count == id.count else { return false }
+    let bytes = unsafe UnsafeRawPointer(text) + Fragments.idOffset
+    let wholeWords = count >> 3
+    var difference: UInt64 = 0
     for index in 0..<wholeWords {
         let word = unsafe bytes.loadUnaligned(fromByteOffset: index << 3, as: UInt64.self)
-        if UInt64(bigEndian: word) != id.word(index) { return false }
+        difference |= UInt64(bigEndian: word) ^ id.word(index)
     }
-    for index in wholeWords << 3..<id.count where unsafe bytes[index] != id[index] { return false }
-    return true
+    if count & 7 != 0 {
+        // The eight bytes that end with the id. They begin within it, or at most seven bytes before it, where the
+        // text's opening stands; what does not belong to the id's last word is shifted out.
+        let word = unsafe UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: count - 8, as: UInt64.self))
+        difference |= word << UInt64(64 - 8 * (count & 7)) ^ id.word(wholeWords)
+    }
+    return difference == 0
 }

@@ -9,9 +9,11 @@ import Synchronization
 
 /// One partition of the events topic.
 struct EventPartition: ~Copyable, Sendable {
-    let index = HashIndex()
+    let index: HashIndex
     let started = Atomic<Int64>(0)
     let applied = Atomic<Int64>(0)
+
+    init(_ memory: borrowing RecordMemory) { index = HashIndex(memory) }
 }
 
 /// The global topics. A version number beside each vector lets readers keep a copy and look at one word.

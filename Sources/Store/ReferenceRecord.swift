@@ -85,6 +85,10 @@ public struct ReferenceRecord {
     var own: UnsafeBufferPointer<UInt8> {
         unsafe UnsafeBufferPointer(start: text, count: Int(header.pointee.ownCount))
     }
+    /// Whether the record is that of `id`.
+    @inline(__always)
+    func isRecord(of id: ID) -> Bool { unsafe textHasID(text, Int(header.pointee.idCount), id) }
+
     var first: UInt32 { unsafe header.pointee.first }
     var second: UInt32 { unsafe header.pointee.second }
 

@@ -1,12 +1,13 @@
 // Numbered places for pointers. A place never moves, so a slot number found in a table or a team's list stays good
 // while its readers look at it; what it points to changes by one atomic swap.
 
+import CMemory
 import Synchronization
 
 /// A growing array of atomic words in pages that never move. The writer adds pages; any number of readers load words.
 ///
 /// Sendable: a page is written once into the directory before any slot number in it is published (by a release store
-/// into a table or a list, which the reader loads with acquire), and lives as long as the slab.
+/// into a table or a list, which the reader loads with acquire), and lives as long as the store's memory.
 @safe
 struct Slab: ~Copyable, @unchecked Sendable {
     static let pageBits = 12
@@ -22,22 +23,18 @@ struct Slab: ~Copyable, @unchecked Sendable {
         unsafe pages.initialize(repeating: nil, count: Self.pagesMax)
     }
 
-    deinit {
-        for page in 0..<Self.pagesMax {
-            guard let words = unsafe pages[page] else { continue }
-            unsafe words.deinitialize(count: Self.pageSlots)
-            unsafe words.deallocate()
-        }
-        unsafe pages.deallocate()
-    }
+    deinit { unsafe pages.deallocate() }
 
-    /// Makes sure that the slot has a word, 0 at first. Writer only.
-    func ensure(_ slot: UInt32) {
+    /// Makes sure that the slot has a word, 0 at first. Its page is the memory's, which outlives the slab and frees it.
+    /// False where there is no memory. Writer only.
+    func ensure(_ slot: UInt32, _ memory: borrowing RecordMemory) -> Bool {
         let page = Int(slot) >> Self.pageBits
-        guard unsafe pages[page] == nil else { return }
-        let words = UnsafeMutablePointer<Atomic<UInt>>.allocate(capacity: Self.pageSlots)
+        guard unsafe pages[page] == nil else { return true }
+        guard let block = unsafe memory.allocate(Self.pageSlots * MemoryLayout<UInt>.stride) else { return false }
+        let words = unsafe block.bindMemory(to: Atomic<UInt>.self, capacity: Self.pageSlots)
         for index in 0..<Self.pageSlots { unsafe (words + index).initialize(to: Atomic(0)) }
         unsafe pages[page] = words
+        return true
     }
 
     @inline(__always)
@@ -51,6 +48,10 @@ struct Slab: ~Copyable, @unchecked Sendable {
     func load(_ slot: UInt32) -> UnsafeRawPointer? {
         unsafe UnsafeRawPointer(bitPattern: word(slot).pointee.load(ordering: .acquiring))
     }
+
+    /// Begins to load the slot's word.
+    @inline(__always)
+    func prefetch(_ slot: UInt32) { unsafe cmemory_prefetch(word(slot)) }
 
     /// Release: see `load`. Writer only.
     @inline(__always)
@@ -69,11 +70,10 @@ struct SlotAllocator {
     /// Slots there are pages for.
     var highWater: Int { Int(next) }
 
-    /// A slot whose word is 0; nil where all are taken.
-    mutating func allocate(in slab: borrowing Slab) -> UInt32? {
+    /// A slot whose word is 0; nil where all are taken, or there is no memory for more.
+    mutating func allocate(in slab: borrowing Slab, _ memory: borrowing RecordMemory) -> UInt32? {
         if let slot = free.popLast() { return slot }
-        guard Int(next) < Slab.slotsMax else { return nil }
-        slab.ensure(next)
+        guard Int(next) < Slab.slotsMax, slab.ensure(next, memory) else { return nil }
         next += 1
         return next - 1
     }

@@ -22,6 +22,9 @@ import Synchronization
 @safe
 public final class Store: @unchecked Sendable {
     let domain = EpochDomain()
+    /// Of all records, lists, tables and slab pages. The writer allocates and frees in it; the store owns it, since
+    /// readers may outlive the writer.
+    let memory: RecordMemory
     let events = Slab()
     let partitions: UnsafeMutablePointer<EventPartition>
     private let entities: UnsafeMutablePointer<EntityTable>
@@ -37,22 +40,22 @@ public final class Store: @unchecked Sendable {
     /// The number of partitions of each topic, in the order of `ModelKind`.
     public let partitionCounts: [Int]
 
-    /// The partition counts are fixed for the store's life, as a topic's is.
-    public init(partitionCounts: [Int]) {
+    /// The partition counts are fixed for the store's life, as a topic's is. Above `memoryBytesMax` bytes of records,
+    /// lists and tables the writer refuses messages but tombstones.
+    public init(partitionCounts: [Int], memoryBytesMax: Int = .max) {
         precondition(partitionCounts.count == ModelKind.allCases.count)
         precondition(partitionCounts.allSatisfy { $0 >= 1 && $0 <= Limits.partitionsMax })
         self.partitionCounts = partitionCounts
+        memory = RecordMemory(bytesMax: memoryBytesMax)
         unsafe partitions = .allocate(capacity: partitionCounts[0])
-        for index in 0..<partitionCounts[0] { unsafe (partitions + index).initialize(to: EventPartition()) }
+        for index in 0..<partitionCounts[0] { unsafe (partitions + index).initialize(to: EventPartition(memory)) }
         unsafe entities = .allocate(capacity: GlobalPosition.kinds.count)
-        for index in GlobalPosition.kinds.indices { unsafe (entities + index).initialize(to: EntityTable()) }
+        for index in GlobalPosition.kinds.indices { unsafe (entities + index).initialize(to: EntityTable(memory)) }
         globals = GlobalProgress(partitionCounts: Array(partitionCounts[1...]))
     }
 
     deinit {
-        // The writer is gone (it holds the store), so every record still linked is freed here; retired ones were freed
-        // with it.
-        freeAll()
+        // The writer is gone, it holds the store. What is still linked goes with the memory, as a whole.
         unsafe partitions.deinitialize(count: partitionCounts[0])
         unsafe partitions.deallocate()
         unsafe entities.deinitialize(count: GlobalPosition.kinds.count)
@@ -85,7 +88,7 @@ public final class Store: @unchecked Sendable {
     func findEvent(_ id: ID, in partition: PartitionID) -> UInt32? {
         unsafe partitions[Int(partition.rawValue)].index.find(id.hash) { slot in
             guard let record = unsafe event(slot) else { return false }
-            return unsafe equals(record.id, id)
+            return unsafe record.isRecord(of: id)
         }
     }
 
@@ -95,21 +98,4 @@ public final class Store: @unchecked Sendable {
 
     @inline(__always)
     var removalCount: UInt64 { removals.load(ordering: .acquiring) }
-
-    private func freeAll() {
-        for partition in 0..<partitionCounts[0] {
-            _ = unsafe partitions[partition].index.walk(from: 0, words: .max / 2) { slot in
-                unsafe events.load(slot)?.deallocate()
-            }
-        }
-        for kind in GlobalPosition.kinds {
-            _ = self[kind].index.walk(from: 0, words: .max / 2) { slot in
-                unsafe self[kind].records.load(slot)?.deallocate()
-                if kind == .participant, let list = unsafe teamList(slot) {
-                    for chunk in unsafe 0..<list.chunkCount { unsafe list.chunk(chunk).base.deallocate() }
-                    unsafe list.base.deallocate()
-                }
-            }
-        }
-    }
 }

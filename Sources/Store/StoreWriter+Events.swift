@@ -5,8 +5,9 @@ import Render
 /// Where the bytes of one participant of an event come from, while its record is put together.
 struct PartSource {
     var slot: UInt32
-    var offset: Int
-    var count: Int
+    var tail: Range<Int>
+    /// The bytes that show the participant, in the new record.
+    var shownCount = 0
 }
 
 /// What of a record does not come from its participants.
@@ -25,7 +26,7 @@ extension StoreWriter {
     public func apply(
         _ event: EventMessage, _ arena: MessageArena, partition: PartitionID, offset: Offset
     ) -> ApplyResult {
-        guard let stageSlot = slot(of: .stage, event.stageID) else { return .refused(.full) }
+        guard store.memory.prepare(), let stageSlot = slot(of: .stage, event.stageID) else { return .refused(.full) }
         guard resolveParts(event, arena) else {
             freeIfUnused(.stage, stageSlot)
             return .refused(.full)
@@ -44,7 +45,9 @@ extension StoreWriter {
             unsafe replace(slot, by: record)
             return .updated
         }
-        guard let slot = eventSlots.allocate(in: store.events) else {
+        let hasRoom = unsafe store.partitions[Int(partition.rawValue)].index
+            .makeRoom(&eventCounts[Int(partition.rawValue)], store.memory) { unsafe retireTable($0, $1) }
+        guard hasRoom, let slot = eventSlots.allocate(in: store.events, store.memory) else {
             unsafe free(record)
             return refuse(.full, stageSlot)
         }
@@ -70,12 +73,14 @@ extension StoreWriter {
     func removeEvent(_ slot: UInt32, _ id: ID, _ partition: PartitionID) {
         guard let record = unsafe store.event(slot) else { return }
         unsafe store.partitions[Int(partition.rawValue)].index
-            .remove(id.hash, slot: slot, &eventCounts[Int(partition.rawValue)]) { unsafe retireTable($0, $1) }
+            .remove(id.hash, slot: slot, &eventCounts[Int(partition.rawValue)], store.memory) {
+                unsafe retireTable($0, $1)
+            }
         unsafe store.events.store(nil, at: slot)
         store.countRemoval()
         let entry = unsafe TeamEntry(start: record.start.milliseconds, slot: slot)
         for part in unsafe 0..<record.partCount where unsafe isFirst(part, record) {
-            let team = unsafe record.parts[part].slot
+            let team = unsafe record.part(part).slot
             if isListed[Int(partition.rawValue)] { removeEntry(entry, team: team) }
             release(.participant, team)
         }
@@ -89,13 +94,12 @@ extension StoreWriter {
     private func insert(_ record: EventRecord, _ id: ID, at slot: UInt32) {
         unsafe retain(.stage, record.stageSlot)
         unsafe store.events.store(record.base, at: slot)
-        let partition = unsafe Int(record.header.pointee.partition)
+        let partition = unsafe Int(record.partition.rawValue)
         if eventCounts[partition].live == 0 { changesAtLoad[partition] = participantChanges }
-        unsafe store.partitions[partition].index
-            .insert(id.hash, slot: slot, &eventCounts[partition]) { unsafe retireTable($0, $1) }
+        unsafe store.partitions[partition].index.insert(id.hash, slot: slot, &eventCounts[partition])
         let entry = unsafe TeamEntry(start: record.start.milliseconds, slot: slot)
         for part in unsafe 0..<record.partCount where unsafe isFirst(part, record) {
-            let team = unsafe record.parts[part].slot
+            let team = unsafe record.part(part).slot
             retain(.participant, team)
             if isListed[partition] { insertEntry(entry, team: team) }
         }
@@ -107,9 +111,9 @@ extension StoreWriter {
         let newEntry = unsafe TeamEntry(start: record.start.milliseconds, slot: slot)
         let oldEntry = unsafe TeamEntry(start: old.start.milliseconds, slot: slot)
         let moved = newEntry != oldEntry
-        let isListed = unsafe isListed[Int(record.header.pointee.partition)]
+        let isListed = unsafe isListed[Int(record.partition.rawValue)]
         for part in unsafe 0..<record.partCount where unsafe isFirst(part, record) {
-            let team = unsafe record.parts[part].slot
+            let team = unsafe record.part(part).slot
             let isNew = unsafe !old.hasParticipant(team)
             if isNew { retain(.participant, team) }
             if isListed, moved || isNew { insertEntry(newEntry, team: team) }
@@ -118,7 +122,7 @@ extension StoreWriter {
         if otherStage { unsafe retain(.stage, record.stageSlot) }
         unsafe store.events.store(record.base, at: slot)
         for part in unsafe 0..<old.partCount where unsafe isFirst(part, old) {
-            let team = unsafe old.parts[part].slot
+            let team = unsafe old.part(part).slot
             let isGone = unsafe !record.hasParticipant(team)
             if isListed, moved || isGone { removeEntry(oldEntry, team: team) }
             if isGone { release(.participant, team) }
@@ -129,7 +133,7 @@ extension StoreWriter {
 
     /// Whether no earlier part of the record is the same participant: it counts once for its team.
     func isFirst(_ part: Int, _ record: EventRecord) -> Bool {
-        for earlier in 0..<part where unsafe record.parts[earlier].slot == record.parts[part].slot { return false }
+        for earlier in 0..<part where unsafe record.part(earlier).slot == record.part(part).slot { return false }
         return true
     }
 
@@ -142,7 +146,7 @@ extension StoreWriter {
                 for part in parts { freeIfUnused(.participant, part.slot) }
                 return false
             }
-            parts.append(PartSource(slot: slot, offset: 0, count: 0))
+            parts.append(PartSource(slot: slot, tail: 0..<0))
         }
         return true
     }
@@ -151,20 +155,19 @@ extension StoreWriter {
     /// `text` holds what was rendered, fitting or not, so that the caller can tell the work.
     func rerenderEvent(_ slot: UInt32) -> Bool {
         text.removeAll()
+        guard store.memory.prepare() else { return false }
         guard let old = unsafe store.event(slot), let id = unsafe ID(old.id.span) else { return true }
         parts.removeAll(keepingCapacity: true)
         for index in unsafe 0..<old.partCount {
-            let part = unsafe old.parts[index]
-            parts.append(PartSource(slot: part.slot, offset: Int(part.tailOffset), count: Int(part.tailCount)))
+            unsafe parts.append(PartSource(slot: old.part(index).slot, tail: old.tail(index)))
         }
         let shape = unsafe EventShape(
             id: id, sport: old.sport, status: old.status, start: old.start, stageSlot: old.stageSlot,
             partition: old.partition, offset: old.offset)
         let made = unsafe makeRecord(shape) { text in
-            unsafe text.append(old.middle)
+            unsafe text.append(UnsafeBufferPointer(rebasing: old.json[old.layout.middle]))
         } tail: { _, source, text in
-            let (offset, count) = (source.offset, source.count)
-            unsafe text.append(UnsafeBufferPointer(start: old.text + offset, count: count))
+            unsafe text.append(UnsafeBufferPointer(rebasing: old.json[source.tail]))
         }
         guard let record = unsafe made else { return false }
         unsafe store.events.store(record.base, at: slot)
@@ -181,9 +184,7 @@ extension StoreWriter {
         text.removeAll()
         Fragments.open(shape.id, to: &text)
         text.append(ascii: ",\"name\":\"")
-        let nameOffset = text.count
         let isEscaped = appendNames()
-        let nameCount = text.count - nameOffset
         text.append(0x22)
         let middleOffset = text.count
         middle(&text)
@@ -191,27 +192,26 @@ extension StoreWriter {
         for index in parts.indices {
             if index > 0 { text.append(0x2C) }
             if let participant = unsafe store[.participant].record(parts[index].slot) {
-                unsafe text.append(participant.shown)
+                let shown = unsafe participant.shown
+                unsafe text.append(shown)
+                parts[index].shownCount = shown.count
             }
-            let offset = text.count
+            let start = text.count
             tail(index, parts[index], &text)
-            parts[index].offset = offset
-            parts[index].count = text.count - offset
+            parts[index].tail = start..<text.count
             // Names alone can reach 64 times the largest: stop before copying on.
             if text.count > Limits.eventRecordBytesMax { return nil }
         }
         text.append(ascii: "]}")
         let jsonCount = text.count
         guard jsonCount <= Limits.eventRecordBytesMax else { return nil }
-        if isEscaped { unsafe text.append(rawName.bytes) }
         let header = unsafe EventHeader(
-            start: shape.start.milliseconds, offset: shape.offset.rawValue,
-            hash: ContentHash(of: UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(text.bytes)[..<jsonCount])),
-            jsonCount: UInt32(jsonCount), nameOffset: UInt32(isEscaped ? jsonCount : nameOffset),
-            nameCount: UInt32(isEscaped ? rawName.count : nameCount), middleOffset: UInt32(middleOffset),
-            middleCount: UInt32(middleCount), stageSlot: shape.stageSlot,
-            partition: UInt16(shape.partition.rawValue), idCount: UInt8(shape.id.count), status: shape.status,
-            sport: shape.sport, partCount: UInt8(parts.count))
+            start: shape.start, offset: shape.offset, hash: ContentHash(of: UnsafeRawBufferPointer(text.bytes)),
+            layout: EventLayout(
+                jsonCount: jsonCount, middle: middleOffset..<middleOffset + middleCount, idCount: shape.id.count,
+                nameIsEscaped: isEscaped),
+            stageSlot: shape.stageSlot, partition: shape.partition, partCount: parts.count, status: shape.status,
+            sport: shape.sport)
         return unsafe copyRecord(header)
     }
 
@@ -237,24 +237,34 @@ extension StoreWriter {
     }
 
     private func copyRecord(_ header: EventHeader) -> EventRecord {
-        let partsBytes = parts.count * MemoryLayout<EventPart>.stride
-        let base = unsafe allocate(MemoryLayout<EventHeader>.stride + partsBytes + text.count)
+        let isEscaped = header.layout.nameIsEscaped
+        let base = unsafe allocate(
+            EventRecord.bytes(
+                jsonCount: text.count, partCount: parts.count, unescapedCount: isEscaped ? rawName.count : nil))
         unsafe base.initializeMemory(as: EventHeader.self, to: header)
-        let record = unsafe EventRecord(base)
-        let partsBase = unsafe (base + MemoryLayout<EventHeader>.stride).bindMemory(
-            to: EventPart.self, capacity: parts.count)
+        var end = unsafe base + EventRecord.textOffset
+        unsafe append(UnsafeRawBufferPointer(text.bytes), at: &end)
         for index in parts.indices {
-            let part = parts[index]
-            unsafe (partsBase + index).initialize(
-                to: EventPart(slot: part.slot, tailOffset: UInt32(part.offset), tailCount: UInt32(part.count)))
+            let part = EventPart(
+                slot: parts[index].slot, tailOffset: parts[index].tail.lowerBound,
+                shownCount: parts[index].shownCount)
+            unsafe withUnsafeBytes(of: part) { unsafe append($0, at: &end) }
         }
-        let textBase = unsafe base + MemoryLayout<EventHeader>.stride + partsBytes
-        unsafe textBase.copyMemory(from: text.bytes.baseAddress.unsafelyUnwrapped, byteCount: text.count)
-        return unsafe record
+        if isEscaped {
+            unsafe withUnsafeBytes(of: UInt32(rawName.count)) { unsafe append($0, at: &end) }
+            unsafe append(UnsafeRawBufferPointer(rawName.bytes), at: &end)
+        }
+        return unsafe EventRecord(base)
+    }
+
+    private func append(_ bytes: UnsafeRawBufferPointer, at end: inout UnsafeMutableRawPointer) {
+        guard let start = bytes.baseAddress else { return }
+        unsafe end.copyMemory(from: start, byteCount: bytes.count)
+        unsafe end += bytes.count
     }
 
     private func free(_ record: EventRecord) {
         unsafe memoryBytes -= record.bytes
-        unsafe record.base.deallocate()
+        unsafe store.memory.free(UnsafeMutableRawPointer(mutating: record.base), record.bytes)
     }
 }

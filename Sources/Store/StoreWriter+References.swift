@@ -103,6 +103,7 @@ extension StoreWriter {
         _ shape: inout ReferenceShape, first: (ModelKind, ID)? = nil, second: (ModelKind, ID)? = nil
     ) -> ApplyResult {
         guard text.count < Limits.referenceRecordBytesMax else { return .refused(.recordTooLarge) }
+        guard store.memory.prepare() else { return .refused(.full) }
         // Finding slots may make unknown models, and their records need `text`.
         swap(&text, &fields)
         defer { swap(&text, &fields) }

@@ -4,19 +4,19 @@ extension StoreWriter {
     /// Adds an event to a team's list.
     func insertEntry(_ entry: TeamEntry, team: UInt32) {
         guard let list = unsafe store.teamList(team) else {
-            let single = unsafe TeamList.single(entry)
+            let single = unsafe TeamList.single(entry, store.memory)
             unsafe memoryBytes += TeamList.bytes(chunks: 1) + TeamChunk.bytes(count: 1)
             unsafe store.teamLists.store(single.base, at: team)
             return
         }
-        let (new, replaced) = unsafe list.inserting(entry)
+        let (new, replaced) = unsafe list.inserting(entry, store.memory)
         unsafe publish(new, replaced, team: team, growth: 12)
     }
 
     /// Takes an event out of a team's list.
     func removeEntry(_ entry: TeamEntry, team: UInt32) {
         guard let list = unsafe store.teamList(team) else { preconditionFailure("a team without a list") }
-        let (new, replaced) = unsafe list.removing(entry)
+        let (new, replaced) = unsafe list.removing(entry, store.memory)
         unsafe publish(new, replaced, team: team, growth: -12)
     }
 
@@ -35,7 +35,7 @@ extension StoreWriter {
         unsafe forEachEvent(of: partitions) { slot, record in
             let entry = unsafe TeamEntry(start: record.start.milliseconds, slot: slot)
             for part in unsafe 0..<record.partCount where unsafe isFirst(part, record) {
-                let team = unsafe record.parts[part].slot
+                let team = unsafe record.part(part).slot
                 found.append((team, entry))
                 starts[Int(team) + 1] += 1
             }
@@ -88,7 +88,7 @@ extension StoreWriter {
             }
             all.sort()
         }
-        let new = unsafe TeamList.building(all)
+        let new = unsafe TeamList.building(all, store.memory)
         unsafe memoryBytes += new.bytes + new.chunkCount * 8 + all.count * 12
         unsafe store.teamLists.store(new.base, at: team)
         guard let old = unsafe old else { return }

@@ -25,7 +25,7 @@ public enum ApplyResult: Sendable, Equatable {
 public enum Refusal: Sendable, Equatable {
     /// The rendered text is over `Limits.eventRecordBytesMax` or `Limits.referenceRecordBytesMax`.
     case recordTooLarge
-    /// `Slab.slotsMax` keys of a model are alive.
+    /// `Slab.slotsMax` keys of a model are alive, the store's memory is at its limit, or the system has none.
     case full
 }
 
@@ -124,7 +124,7 @@ public final class StoreWriter {
 
     func allocate(_ bytes: Int) -> UnsafeMutableRawPointer {
         memoryBytes += bytes
-        return UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 8)
+        return unsafe store.memory.allocatePrepared(bytes)
     }
 
     func retire(_ memory: UnsafeMutableRawPointer, _ bytes: Int) {
@@ -145,9 +145,9 @@ public final class StoreWriter {
     public func reclaim() {
         let bound = store.domain.advance()
         let before = retired.bytes
-        retired.free(below: bound) { item in
+        retired.free(below: bound) { item, bytes in
             switch item {
-            case .memory(let memory): unsafe memory.deallocate()
+            case .memory(let memory): unsafe store.memory.free(memory, bytes)
             case .eventSlot(let slot): eventSlots.release(slot)
             case .entitySlot(let kind, let slot):
                 unsafe store[kind].records.store(nil, at: slot)
@@ -156,6 +156,10 @@ public final class StoreWriter {
         }
         memoryBytes -= before - retired.bytes
     }
+
+    /// Bytes of records, lists, tables and slab pages, retired ones included, and what is mapped to hold them.
+    public var liveBytes: Int { store.memory.bytesLive }
+    public var reservedBytes: Int { store.memory.bytesReserved }
 
     public var retiredBytes: Int { retired.bytes }
     public var retiredBytesHighWater: Int { retired.bytesHighWater }
@@ -170,11 +174,19 @@ public final class StoreWriter {
     func slot(of kind: ModelKind, _ id: ID) -> UInt32? {
         if let slot = store[kind].find(id) { return slot }
         let state = Int(kind.rawValue) - 1
-        guard let slot = entities[state].slots.allocate(in: store[kind].records) else { return nil }
+        let hasRoom = unsafe store[kind].index.makeRoom(&entities[state].counts, store.memory) {
+            unsafe retireTable($0, $1)
+        }
+        guard hasRoom, let slot = entities[state].slots.allocate(in: store[kind].records, store.memory) else {
+            return nil
+        }
         if entities[state].uses.count <= Int(slot) { entities[state].uses.append(0) }
-        if kind == .participant { store.teamLists.ensure(slot) }
+        if kind == .participant, !store.teamLists.ensure(slot, store.memory) {
+            entities[state].slots.release(slot)
+            return nil
+        }
         unsafe store[kind].records.store(makeUnknown(id).base, at: slot)
-        unsafe store[kind].index.insert(id.hash, slot: slot, &entities[state].counts) { unsafe retireTable($0, $1) }
+        store[kind].index.insert(id.hash, slot: slot, &entities[state].counts)
         return slot
     }
 
@@ -192,7 +204,9 @@ public final class StoreWriter {
         guard entities[state].uses[Int(slot)] == 0, let record = unsafe store[kind].record(slot),
             unsafe !record.isKnown, let id = unsafe ID(record.id.span), store[kind].find(id) == slot
         else { return }
-        unsafe store[kind].index.remove(id.hash, slot: slot, &entities[state].counts) { unsafe retireTable($0, $1) }
+        unsafe store[kind].index.remove(id.hash, slot: slot, &entities[state].counts, store.memory) {
+            unsafe retireTable($0, $1)
+        }
         store.countRemoval()
         unsafe retire(UnsafeMutableRawPointer(mutating: record.base), record.bytes)
         retireSlot(.entitySlot(kind, slot))

@@ -30,8 +30,8 @@ struct TeamChunk {
 
     static func bytes(count: Int) -> Int { 8 + count * 12 }
 
-    static func allocate(count: Int) -> TeamChunk {
-        let base = unsafe UnsafeMutableRawPointer.allocate(byteCount: bytes(count: count), alignment: 8)
+    static func allocate(count: Int, _ memory: borrowing RecordMemory) -> TeamChunk {
+        let base = unsafe memory.allocatePrepared(bytes(count: count))
         unsafe base.storeBytes(of: count, as: Int.self)
         return unsafe TeamChunk(base)
     }
@@ -71,8 +71,8 @@ struct TeamList {
 
     static func bytes(chunks: Int) -> Int { 16 + chunks * 16 }
 
-    static func allocate(chunks: Int, entries: Int) -> TeamList {
-        let base = unsafe UnsafeMutableRawPointer.allocate(byteCount: bytes(chunks: chunks), alignment: 8)
+    static func allocate(chunks: Int, entries: Int, _ memory: borrowing RecordMemory) -> TeamList {
+        let base = unsafe memory.allocatePrepared(bytes(chunks: chunks))
         unsafe base.storeBytes(of: chunks, as: Int.self)
         unsafe base.storeBytes(of: entries, toByteOffset: 8, as: Int.self)
         return unsafe TeamList(base)
@@ -143,21 +143,21 @@ struct Replaced {
 
 extension TeamList {
     /// A list of one entry.
-    static func single(_ entry: TeamEntry) -> TeamList {
-        let chunk = unsafe TeamChunk.allocate(count: 1)
+    static func single(_ entry: TeamEntry, _ memory: borrowing RecordMemory) -> TeamList {
+        let chunk = unsafe TeamChunk.allocate(count: 1, memory)
         unsafe chunk[0] = entry
-        let list = unsafe TeamList.allocate(chunks: 1, entries: 1)
+        let list = unsafe TeamList.allocate(chunks: 1, entries: 1, memory)
         unsafe list.set(chunk, at: 0)
         return unsafe list
     }
 
     /// A list of sorted entries, of which there is at least one, in full chunks.
-    static func building(_ entries: [TeamEntry]) -> TeamList {
+    static func building(_ entries: [TeamEntry], _ memory: borrowing RecordMemory) -> TeamList {
         let chunks = unsafe (entries.count + TeamChunk.entriesMax - 1) / TeamChunk.entriesMax
-        let list = unsafe TeamList.allocate(chunks: chunks, entries: entries.count)
+        let list = unsafe TeamList.allocate(chunks: chunks, entries: entries.count, memory)
         for index in 0..<chunks {
             let start = unsafe index * TeamChunk.entriesMax
-            let chunk = unsafe TeamChunk.allocate(count: min(TeamChunk.entriesMax, entries.count - start))
+            let chunk = unsafe TeamChunk.allocate(count: min(TeamChunk.entriesMax, entries.count - start), memory)
             for position in unsafe 0..<chunk.count { unsafe chunk[position] = entries[start + position] }
             unsafe list.set(chunk, at: index)
         }
@@ -165,7 +165,7 @@ extension TeamList {
     }
 
     /// This list with one entry more, which must not be in it.
-    func inserting(_ entry: TeamEntry) -> (TeamList, Replaced) {
+    func inserting(_ entry: TeamEntry, _ memory: borrowing RecordMemory) -> (TeamList, Replaced) {
         let at = unsafe chunkIndex(of: entry)
         let old = unsafe chunk(at)
         let index = unsafe old.lowerBound(entry)
@@ -174,11 +174,12 @@ extension TeamList {
         // Fixtures mostly arrive in the order of time: a full last chunk stays full and a new one begins.
         let appends = unsafe splits && at == chunkCount - 1 && index == old.count
         let firstCount = splits ? (appends ? count - 1 : count / 2) : count
-        let list = unsafe TeamList.allocate(chunks: chunkCount + (splits ? 1 : 0), entries: entryCount + 1)
+        let list = unsafe TeamList.allocate(
+            chunks: chunkCount + (splits ? 1 : 0), entries: entryCount + 1, memory)
         unsafe copyChunks(to: list, replacing: at, by: splits ? 2 : 1)
         var from = 0
         for part in 0..<(splits ? 2 : 1) {
-            let new = unsafe TeamChunk.allocate(count: part == 0 ? firstCount : count - firstCount)
+            let new = unsafe TeamChunk.allocate(count: part == 0 ? firstCount : count - firstCount, memory)
             for position in unsafe 0..<new.count {
                 let source = from + position
                 unsafe new[position] = source == index ? entry : old[source < index ? source : source - 1]
@@ -190,17 +191,18 @@ extension TeamList {
     }
 
     /// This list without an entry that is in it; nil where none is left.
-    func removing(_ entry: TeamEntry) -> (TeamList?, Replaced) {
+    func removing(_ entry: TeamEntry, _ memory: borrowing RecordMemory) -> (TeamList?, Replaced) {
         let at = unsafe chunkIndex(of: entry)
         let old = unsafe chunk(at)
         let index = unsafe old.lowerBound(entry)
         unsafe precondition(index < old.count && old[index] == entry, "removal of an entry that is not in the list")
         guard unsafe entryCount > 1 else { return unsafe (nil, replaced(old)) }
         let empties = unsafe old.count == 1
-        let list = unsafe TeamList.allocate(chunks: chunkCount - (empties ? 1 : 0), entries: entryCount - 1)
+        let list = unsafe TeamList.allocate(
+            chunks: chunkCount - (empties ? 1 : 0), entries: entryCount - 1, memory)
         unsafe copyChunks(to: list, replacing: at, by: empties ? 0 : 1)
         if !empties {
-            let new = unsafe TeamChunk.allocate(count: old.count - 1)
+            let new = unsafe TeamChunk.allocate(count: old.count - 1, memory)
             for position in unsafe 0..<new.count {
                 unsafe new[position] = old[position < index ? position : position + 1]
             }

@@ -64,13 +64,13 @@ import Testing
                 pinned[reader] = nil
             case 2: list.retire(Set(pinned.values), bytes: 1, epoch: domain.current)
             default:
-                list.free(below: domain.advance()) { item in
+                list.free(below: domain.advance()) { item, _ in
                     #expect(item.isDisjoint(with: pinned.values), "seed \(random.seed)")
                 }
             }
         }
         for reader in pinned.keys { domain.unpin(readers[reader]) }
-        list.free(below: domain.advance()) { _ in }
+        list.free(below: domain.advance()) { _, _ in }
         #expect(list.count == 0 && list.bytes == 0, "seed \(random.seed)")
     }
 }
@@ -95,10 +95,15 @@ import Testing
                 let bound = UInt64.random(in: 0...epoch, using: &random)
                 let most = Bool.random(using: &random) ? Int.max : Int.random(in: 0..<20, using: &random)
                 var freed: [Int] = []
-                list.free(below: bound, itemsMax: most) { freed.append($0) }
-                let expected = model.prefix { $0.epoch < bound }.prefix(most).map(\.item)
+                var freedBytes = 0
+                list.free(below: bound, itemsMax: most) { item, bytes in
+                    freed.append(item)
+                    freedBytes += bytes
+                }
+                let expected = model.prefix { $0.epoch < bound }.prefix(most)
+                #expect(freed == expected.map(\.item), "seed \(random.seed)")
+                #expect(freedBytes == expected.reduce(0) { $0 + $1.bytes }, "seed \(random.seed)")
                 model.removeFirst(expected.count)
-                #expect(freed == expected, "seed \(random.seed)")
             }
         }
         #expect(list.count == model.count)

@@ -15,8 +15,8 @@ final class Fixture {
         return id
     }
 
-    init(partitions: Int = 2, retiredBytesMax: Int = 256 << 20) {
-        store = Store(partitionCounts: [partitions, 1, 1, 1, 1, 1])
+    init(partitions: Int = 2, retiredBytesMax: Int = 256 << 20, memoryBytesMax: Int = .max) {
+        store = Store(partitionCounts: [partitions, 1, 1, 1, 1, 1], memoryBytesMax: memoryBytesMax)
         writer = StoreWriter(store, retiredBytesMax: retiredBytesMax)
         for partition in 0..<partitions { writer.setReady([PartitionID(partition)]) }
         writer.setGlobalsReady()
@@ -113,6 +113,12 @@ final class Fixture {
         settle()
         #expect(writer.retiredCount == 0 && writer.retiredBytes == 0, comment)
         #expect(writer.memoryBytes == 0, comment)
+        // What is left are the smallest tables and the slabs' pages, which stay.
+        let slots =
+            [writer.eventSlots.highWater, writer.entities[0].slots.highWater] + writer.entities.map(\.slots.highWater)
+        let pages = slots.reduce(0) { $0 + ($1 + Slab.pageSlots - 1) / Slab.pageSlots }
+        let tables = writer.eventCounts.count + writer.entities.count
+        #expect(writer.liveBytes == tables * 128 + pages * Slab.pageSlots * 8, comment)
         for kind in ModelKind.allCases { #expect(writer.count(kind) == 0, comment) }
         #expect(writer.eventSlots.used == 0, comment)
         for state in writer.entities { #expect(state.slots.used == 0 && state.counts.live == 0, comment) }

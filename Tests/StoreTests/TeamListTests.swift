@@ -8,29 +8,31 @@ import Testing
     /// Owns the list as the writer does.
     @safe
     private struct Owner: ~Copyable {
+        private let memory = RecordMemory()
         var list: TeamList?
 
         init() { unsafe list = nil }
 
         mutating func insert(_ entry: TeamEntry) {
             guard let old = unsafe list else {
-                unsafe list = TeamList.single(entry)
+                unsafe list = TeamList.single(entry, memory)
                 return
             }
-            let (new, replaced) = unsafe old.inserting(entry)
+            let (new, replaced) = unsafe old.inserting(entry, memory)
             unsafe take(new, replaced)
         }
 
         mutating func remove(_ entry: TeamEntry) {
             guard let old = unsafe list else { return }
-            let (new, replaced) = unsafe old.removing(entry)
+            let (new, replaced) = unsafe old.removing(entry, memory)
             unsafe take(new, replaced)
         }
 
         private mutating func take(_ new: TeamList?, _ replaced: Replaced) {
             unsafe list = new
-            unsafe replaced.list?.deallocate()
-            unsafe replaced.chunk?.deallocate()
+            if let list = unsafe replaced.list { unsafe memory.free(list, replaced.listBytes) }
+            if let chunk = unsafe replaced.chunk { unsafe memory.free(chunk, replaced.chunkBytes) }
+            if unsafe new == nil { #expect(memory.bytesLive == 0) }
         }
 
         func entries(after start: Int64 = .min) -> [TeamEntry] {
@@ -38,12 +40,6 @@ import Testing
             var entries: [TeamEntry] = []
             while let (start, slot) = unsafe cursor.next() { entries.append(TeamEntry(start: start, slot: slot)) }
             return entries
-        }
-
-        deinit {
-            guard let list = unsafe list else { return }
-            for chunk in unsafe 0..<list.chunkCount { unsafe list.chunk(chunk).base.deallocate() }
-            unsafe list.base.deallocate()
         }
     }
 

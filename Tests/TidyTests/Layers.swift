@@ -5,7 +5,7 @@ import Foundation
 enum Layers {
     /// Lowest first. A module imports modules of lower rows alone, never one of its own row.
     static let rows: [[String]] = [
-        ["CXXHash", "CSimdjson", "CRDKafka", "CZlib", "Model", "Telemetry", "Reclamation", "HTTP1"],
+        ["CXXHash", "CSimdjson", "CMemory", "CRDKafka", "CZlib", "Model", "Telemetry", "Reclamation", "HTTP1"],
         ["Decode", "Render", "Placement", "Offer", "Kafka"],
         ["Store", "Query", "Membership", "Settings"],
         ["Selection", "Wire", "Ingest", "FanOut", "HTTPServer", "Cluster"],
