@@ -32,6 +32,7 @@ public final class Ingest {
     private let log: (IngestNote) -> Void
     private var decoder = Decoder()
     private var arena = MessageArena()
+    private var decoded = DecodedEvents()
     private var invalidLog = [RateLimitedLog](repeating: RateLimitedLog(), count: ModelKind.allCases.count)
     private var failureLog = RateLimitedLog()
     private var now: UInt64 = 0
@@ -149,6 +150,7 @@ public final class Ingest {
     /// Says how far the run has come. Its records may be visible earlier: *started* was raised with each.
     private func endRun() {
         guard let run else { return }
+        applyDecoded()
         self.run = nil
         if run.isRead { advance(run.source, run.position) }
     }
@@ -156,18 +158,21 @@ public final class Ingest {
     private func apply(_ record: Record) {
         batch.records += 1
         guard run?.isRead == true else { return }
-        let kind = unsafe record.source.kind
-        switch unsafe applyValue(record) {
-        case .created?: batch.count(kind, operation: 0)
-        case .updated?: batch.count(kind, operation: 1)
-        case .deleted?: batch.count(kind, operation: 2)
-        case .unchanged?: batch.count(kind, operation: 3)
-        case .refused(let refusal)?:
-            metrics.countRefused(kind)
-            unsafe note(record, "over a limit of the store (\(refusal)); the last good version stays")
-        case nil: break
-        }
+        unsafe applyValue(record)
         unsafe run?.position = Offset(record.offset.rawValue + 1)
+    }
+
+    private func count(_ result: ApplyResult, _ source: TopicPartition, _ offset: Offset) {
+        let kind = source.kind
+        switch result {
+        case .created: batch.count(kind, operation: 0)
+        case .updated: batch.count(kind, operation: 1)
+        case .deleted: batch.count(kind, operation: 2)
+        case .unchanged: batch.count(kind, operation: 3)
+        case .refused(let refusal):
+            metrics.countRefused(kind)
+            note(source, offset, "over a limit of the store (\(refusal)); the last good version stays")
+        }
     }
 
     private func advance(_ partition: TopicPartition, _ position: Offset) {
@@ -177,26 +182,36 @@ public final class Ingest {
         perform(life.reached(partition, position))
     }
 
-    /// Nil where the message is invalid.
-    private func applyValue(_ record: Record) -> ApplyResult? {
-        let source = unsafe record.source
+    private func applyValue(_ record: Record) {
+        let (source, offset) = unsafe (record.source, record.offset)
         let key = unsafe record.key ?? UnsafeBufferPointer(start: nil, count: 0)
         guard let value = unsafe record.value else {
             guard let id = unsafe ID(key.span) else {
                 metrics.countInvalid(source.kind)
-                unsafe note(record, "a tombstone whose key is no id")
-                return nil
+                return note(source, offset, "a tombstone whose key is no id")
             }
-            return unsafe writer.delete(source.kind, id, partition: source.partition, offset: record.offset)
+            applyDecoded()
+            count(writer.delete(source.kind, id, partition: source.partition, offset: offset), source, offset)
+            return
         }
         do throws(InvalidMessage) {
-            let message = unsafe try decoder.decode(source.kind, key: key.span, value: value.span, into: &arena)
-            return unsafe writer.apply(message, arena, partition: source.partition, offset: record.offset)
+            if source.kind == .event {
+                try unsafe decoded.add(source, offset, key: key.span, value: value.span, &decoder, writer)
+                if decoded.isFull { applyDecoded() }
+            } else {
+                let message = unsafe try decoder.decode(source.kind, key: key.span, value: value.span, into: &arena)
+                applyDecoded()
+                count(writer.apply(message, arena, partition: source.partition, offset: offset), source, offset)
+            }
         } catch {
             metrics.countInvalid(source.kind)
-            unsafe note(record, error.description)
-            return nil
+            note(source, offset, error.description)
         }
+    }
+
+    /// Applies the events that were decoded and wait, in their order.
+    private func applyDecoded() {
+        decoded.apply(to: writer) { result, source, offset in count(result, source, offset) }
     }
 
     // MARK: - What else the source says
@@ -226,10 +241,8 @@ public final class Ingest {
         log(IngestNote(message: message, suppressed: suppressed))
     }
 
-    private func note(_ record: Record, _ reason: @autoclosure () -> String) {
-        let source = unsafe record.source
+    private func note(_ source: TopicPartition, _ offset: Offset, _ reason: @autoclosure () -> String) {
         guard let suppressed = invalidLog[Int(source.kind.rawValue)].shouldLog(nowNanoseconds: now) else { return }
-        let offset = unsafe record.offset
         log(
             IngestNote(
                 message: "invalid \(source.kind.name) in \(source.kind.plural) partition \(source.partition) "

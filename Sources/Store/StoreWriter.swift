@@ -2,6 +2,7 @@
 //
 //   StoreWriter             what it owns, slots, retiring
 //   StoreWriter+Events      an event comes, changes, goes
+//   StoreWriter+Expect      what the next events will look for
 //   StoreWriter+Teams       teams' lists
 //   StoreWriter+References  the other five models
 //   StoreWriter+Rerender    what their changes mean for others, in slices
@@ -75,6 +76,7 @@ public final class StoreWriter {
     var rawName = TextBuffer()
     var fields = TextBuffer()
     var parts: [PartSource] = []
+    var expected: [ExpectedLookup] = []
 
     /// Bytes of records, lists and chunks in memory, retired ones included.
     public internal(set) var memoryBytes = 0
