@@ -1,12 +1,12 @@
 # One obvious command per job; CI runs the same ones.
 
 FUZZ_SECONDS ?= 60
-SWIFT_FILES := Package.swift Sources Tests Fuzz/Package.swift Fuzz/Sources
+SWIFT_FILES := Package.swift Sources Tests Fuzz/Package.swift Fuzz/Sources Benchmarks/Package.swift Benchmarks/Sources Benchmarks/Tests
 
-.PHONY: help run test build release tidy fix docs fuzz bench deps clean
+.PHONY: help run test build release tidy fix docs fuzz bench bench-test deps clean
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: deps release ## A whole cluster on this machine, with a generated offer and live updates
 	.build/release/favorites demo
@@ -36,8 +36,11 @@ bench: release ## Compares with nginx on this machine
 	@scripts/deps.sh bench
 	Benchmarks/compare-nginx.sh
 
+bench-test: deps ## Tests of the benchmarks' own code: the load generator
+	cd Benchmarks && FAVORITES_CORE_ONLY=1 swift test --disable-xctest
+
 deps: ## Installs the missing Debian packages
 	@scripts/deps.sh
 
 clean: ## Removes every build folder and the data of local runs
-	rm -rf .build .build-* favorites-data
+	rm -rf .build .build-* Benchmarks/.build favorites-data

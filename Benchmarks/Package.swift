@@ -1,19 +1,76 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// Programs that drive the modules themselves, without Kafka. The scripts beside this file build and run them.
-let package = Package(
-    name: "benchmarks",
-    dependencies: [.package(name: "favorites", path: "..")],
-    targets: [
-        .target(name: "PreparedSource", dependencies: modules("Model", "Placement")),
-        .executableTarget(
-            name: "favorites-replay",
-            dependencies: ["PreparedSource"] + modules("Ingest", "Model", "Store", "Telemetry")),
-    ],
-    swiftLanguageModes: [.v6]
-)
+// Built with FAVORITES_CORE_ONLY=1 (`Benchmarks/build.sh`): of the project nearly all needs the core alone, so no NIO.
 
-func modules(_ names: String...) -> [Target.Dependency] {
+// The same as the project's own, from one loop at the end.
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
+]
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+/// Modules of the project's core.
+func core(_ names: String...) -> [Target.Dependency] {
     names.map { .product(name: $0, package: "favorites") }
 }
+
+var targets: [Target] = [
+    // The load generator: epoll and zlib, the generator itself, its command.
+    .target(name: "CLoad", linkerSettings: [.linkedLibrary("z")]),
+    .target(
+        name: "Load",
+        dependencies: ["CLoad", .product(name: "Histogram", package: "hdrhistogram-swift")]
+            + core("Decode", "Model", "TestSupport")),
+    .executableTarget(
+        name: "favorites-load", dependencies: ["Load", argumentParser] + core("Model", "TestSupport")),
+    .testTarget(
+        name: "LoadTests",
+        dependencies: ["CLoad", "Load", .product(name: "Histogram", package: "hdrhistogram-swift")]
+            + core("TestSupport")),
+    // The messages of an offer as a source of records, and what it costs to take them in.
+    .target(name: "PreparedSource", dependencies: core("Model", "Placement")),
+    .executableTarget(
+        name: "favorites-replay", dependencies: ["PreparedSource"] + core("Ingest", "Model", "Store", "Telemetry")),
+]
+
+var dependencies: [Package.Dependency] = [
+    .package(name: "favorites", path: ".."),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+]
+
+// A server over such a source: the one program here that needs more than the core. `updates.sh` builds it.
+if Context.environment["FAVORITES_CORE_ONLY"] == nil {
+    dependencies += [
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    ]
+    targets.append(
+        .executableTarget(
+            name: "favorites-prepared",
+            dependencies: [
+                "PreparedSource", .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ]
+                + core(
+                    "Cluster", "Ingest", "Membership", "Model", "Placement", "Query", "Router", "Selection", "Settings",
+                    "Store", "Telemetry")))
+}
+
+for target in targets where !target.name.hasPrefix("C") {
+    target.swiftSettings = (target.swiftSettings ?? []) + settings
+}
+
+let package = Package(
+    name: "benchmarks",
+    dependencies: dependencies,
+    targets: targets,
+    swiftLanguageModes: [.v6]
+)

@@ -120,6 +120,30 @@ spread() {
         }'
 }
 
+# start_node NAME REPLICAS COMMAND…: runs a node behind the given words. Sets `node_id`, `node_management`. Does not wait.
+start_node() {
+    local name=$1 replicas=$2
+    shift 2
+    node_management=$(free_port)
+    background "$name" "$@" "$favorites" node --kafka-brokers "$brokers" --data-dir "$work/$name" --loops 1 \
+        --cluster-replicas "$replicas" --link-port 0 --management-port "$node_management" --node-id "$name"
+    node_id=$!
+}
+
+# start_router REPLICAS COMMAND…: runs a router behind the given words. Sets `router_id`, `management`, `base`. Does not
+# wait.
+start_router() {
+    local replicas=$1 http
+    shift
+    http=$(free_port)
+    management=$(free_port)
+    background router "$@" "$favorites" router --kafka-brokers "$brokers" --data-dir "$work/router" --loops 1 \
+        --cluster-replicas "$replicas" --clock-fixed $now --http-port "$http" --management-port "$management" \
+        --node-id router-1
+    router_id=$!
+    base=http://127.0.0.1:$http
+}
+
 # The options of a node's consumer, NAME=VALUE, one a line: out of the source, so that a bare consumer has the same.
 consumer_options() {
     sed -n '/let consumerDefaults/,/^    ]/p; /var fixed/,/case .producer/p' Sources/Kafka/RDKafka/RDKafkaConfiguration.swift |

@@ -25,5 +25,6 @@ step "core under the thread sanitizer" "${core[@]}" --scratch-path .build-tsan -
 # These two start processes, and Foundation's Process keeps some memory for good, which the leak check tells.
 step "core under the address sanitizer" "${core[@]}" --scratch-path .build-asan --sanitize address \
     --skip '^TestSupportTests\.ProcessTests' --skip '^DecodeTests\.FootballTests'
+step "tests of the load generator" make bench-test
 step "release build" swift build -c release --product favorites
 step "integration tests" integration_tests

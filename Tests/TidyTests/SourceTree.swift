@@ -55,9 +55,11 @@ enum SourceTree {
         return files.sorted { $0.path < $1.path }
     }
 
-    /// Every Swift file of `Sources` and `Tests`, read once: blanking comments takes most of these tests' time.
+    /// Every Swift file of `Sources`, `Tests` and `Benchmarks`, read once: blanking comments takes most of these tests' time.
     private static let swiftFiles = Result {
-        try files(under: ["Sources", "Tests"], suffix: ".swift").map { SourceFile(path: $0.path, text: $0.text) }
+        try files(under: ["Sources", "Tests", "Benchmarks"], suffix: ".swift").map {
+            SourceFile(path: $0.path, text: $0.text)
+        }
     }
 
     static func swift(_ folders: String...) throws -> [SourceFile] {

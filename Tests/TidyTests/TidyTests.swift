@@ -5,24 +5,27 @@ import Testing
 /// The rules of the house over the project's own files.
 struct TidyTests {
     @Test func filesAndFunctionsAreShort() throws {
-        let files = try SourceTree.swift("Sources", "Tests")
+        let files = try SourceTree.swift("Sources", "Tests", "Benchmarks")
         #expect(files.count > 30)
+        #expect(files.contains { $0.path.hasPrefix("Benchmarks/Sources/") })
         expectNone(files.flatMap(Checks.length))
-        expectNone(try SourceTree.swift("Sources").flatMap(Checks.functionLengths))
+        expectNone(try SourceTree.swift("Sources", "Benchmarks/Sources").flatMap(Checks.functionLengths))
     }
 
     @Test func nothingIsLeftUndone() throws {
-        let files = try SourceTree.swift("Sources", "Tests").filter { !$0.path.hasPrefix("Tests/TidyTests/") }
+        let files = try SourceTree.swift("Sources", "Tests", "Benchmarks").filter {
+            !$0.path.hasPrefix("Tests/TidyTests/")
+        }
         expectNone(files.flatMap(Checks.leftovers))
     }
 
     @Test func noFootguns() throws {
-        expectNone(try SourceTree.swift("Sources").flatMap(Checks.footguns))
-        expectNone(try SourceTree.swift("Sources", "Tests").flatMap(Checks.uncheckedSendable))
+        expectNone(try SourceTree.swift("Sources", "Benchmarks/Sources").flatMap(Checks.footguns))
+        expectNone(try SourceTree.swift("Sources", "Tests", "Benchmarks").flatMap(Checks.uncheckedSendable))
     }
 
     @Test func testsDoNotSleep() throws {
-        let files = try SourceTree.swift("Tests")
+        let files = try SourceTree.swift("Tests", "Benchmarks/Tests")
         #expect(files.contains { $0.path == Checks.sleepAllowed })
         expectNone(files.flatMap(Checks.sleeps))
     }

@@ -18,9 +18,12 @@ public final class PreparedSource: RecordSource {
 
     public let partitionCounts: [Int]
     let bytes: UnsafeMutableBufferPointer<UInt8>
+    var events: [PreparedMessage] { messages[1] }
     private let messages: [[PreparedMessage]]
     private var ends: [[Int]]
     private var offsets: [[Int64]]
+    /// Updates, handed over again and again once all messages were.
+    public var updates: UpdateStream?
     private var phase = 0
     private var next = 0
     private var startedOf = [0, 0]
@@ -129,14 +132,20 @@ public final class PreparedSource: RecordSource {
     public func stop(_ partition: TopicPartition) {}
 
     public func poll(recordsMax: Int, timeoutMs: Int, record: (Record) -> Void, event: (SourceEvent) -> Void) {
-        guard phase < messages.count, startedOf[phase] > 0 else { return }
+        guard phase < messages.count else {
+            updates?.poll(recordsMax: recordsMax, timeoutMs: timeoutMs) { hand($0, $1, record) }
+            return
+        }
+        guard startedOf[phase] > 0 else { return }
         let end = min(next + recordsMax, messages[phase].count)
-        for index in next..<end { hand(messages[phase][index], record) }
+        for index in next..<end { hand(messages[phase][index], bytes, record) }
         next = end
         if next == messages[phase].count { (phase, next) = (phase + 1, 0) }
     }
 
-    private func hand(_ message: PreparedMessage, _ record: (Record) -> Void) {
+    private func hand(
+        _ message: PreparedMessage, _ bytes: UnsafeMutableBufferPointer<UInt8>, _ record: (Record) -> Void
+    ) {
         let (kind, partition) = (Int(message.source.kind.rawValue), Int(message.source.partition.rawValue))
         let offset = offsets[kind][partition]
         offsets[kind][partition] = offset + 1

@@ -1,0 +1,269 @@
+// The generator's loop: one thread, its connections, raw sockets and epoll.
+//
+// Why no HTTP client or event library: the generator has one core against a server that answers 100,000 requests of 8 KB
+// a second on another, so a request may cost it no more than the server. What is below costs three system calls a request
+// (send, receive, a share of a wait), one look at the clock, and some hundred nanoseconds of its own; docs/BENCHMARKS.md
+// has the figures beside wrk's. A body is received into one buffer that stays in the cache and is never looked at; what
+// does not fit into it the kernel drops without copying.
+//
+// In steady state it allocates nothing: requests are bytes made beforehand, connections and queues have fixed room.
+// Readable events are level-triggered and never changed; a socket is watched for room only while a request did not fit.
+
+import CLoad
+import Glibc
+import Histogram
+import Synchronization
+
+final class Engine {
+    /// The first piece of an answer; the rest of a longer body is not copied.
+    static let pieceBytes = 16 << 10
+    /// What the samples of one thread may take.
+    static let sampleBytesMax = 128 << 20
+    static let lateNs: Int64 = 1_000_000
+    /// How often time-outs and connections to be made again are looked for.
+    static let scanNs: Int64 = 10_000_000
+    static let connectNs: Int64 = 5_000_000_000
+
+    let plan: LoadPlan
+    let board: ProgressBoard?
+    let thread: Int
+    var requests: RequestSet
+    var choices: Choices
+    var schedule: ArrivalSchedule?
+    var connections: [Connection]
+    var idle: Ring<Int>
+    var queue: Ring<Due>
+    /// To be sent once more; at most one for each connection.
+    var repeats: [Due] = []
+    var busy = 0
+    var counts = LoadCounts()
+    /// What was counted while warming up goes nowhere.
+    var windowStart = Int64.max
+    var windowEnd = Int64.max
+    /// In the run's own time.
+    var nextArrival = Int64.max
+    var origin: Int64 = 0
+    var sends = 0
+    var sampleBytes = 0
+    /// The first error of a connection that could not be made.
+    var firstError: Int32 = 0
+    var piece = [UInt8](repeating: 0, count: Engine.pieceBytes)
+    private var poller: Poller
+    private var windowCPU: Int64 = 0
+
+    init(plan: LoadPlan, thread: Int = 0, board: ProgressBoard? = nil) throws(LoadError) {
+        guard let poller = Poller() else { throw LoadError("no epoll: error \(errno)") }
+        self.poller = poller
+        self.plan = plan
+        self.thread = thread
+        self.board = board
+        requests = plan.requests
+        choices = Choices(plan.law, of: plan.requests.count, seed: plan.seed)
+        schedule = plan.rate.map { ArrivalSchedule(plan.arrivals, rate: $0, seed: plan.seed) }
+        connections = (0..<plan.connections).map { Connection(target: ($0 + thread) % plan.targets.count) }
+        idle = Ring(room: plan.connections)
+        queue = Ring(room: plan.queueMax)
+    }
+
+    deinit {
+        for connection in connections where connection.socket >= 0 { close(connection.socket) }
+    }
+
+    // MARK: The run
+
+    func run() throws(LoadError) -> LoadCounts {
+        load_exact_timers()
+        try connectAll()
+        begin()
+        var nextScan = origin
+        var nextReport = origin + 1_000_000_000
+        while true {
+            var now = monotonicNow()
+            now = takeUpArrivals(now)
+            if windowCPU == 0, now >= windowStart { windowCPU = threadCPU() }
+            if now >= windowEnd, isOver(now) { break }
+            if now >= nextScan {
+                scan(now)
+                nextScan = now + Self.scanNs
+                guard connections.contains(where: { $0.state != .givenUp }) else { throw noConnection() }
+            }
+            if now >= nextReport, let board {
+                board.post(thread: thread, ThreadProgress(counts, seconds: Double(now - origin) / 1e9))
+                nextReport += 1_000_000_000
+            }
+            handleEvents(until: min(nextArrival, nextScan), now)
+        }
+        return counts
+    }
+
+    private func begin() {
+        origin = monotonicNow()
+        windowStart = origin + Int64(plan.warmUpSeconds * 1e9)
+        windowEnd = windowStart + Int64(plan.seconds * 1e9)
+        counts.windowNs = windowEnd - windowStart
+        if schedule != nil {
+            advanceSchedule()
+        } else {
+            let first = connections.indices.filter { connections[$0].state == .idle }
+            for index in first { sendNext(index, monotonicNow()) }
+        }
+    }
+
+    /// The window has ended. In an open loop what was due in it still gets its answer, or fails at its time-out: without
+    /// that a stall at the end would not count.
+    private func isOver(_ now: Int64) -> Bool {
+        if counts.cpuNs == 0 {
+            counts.cpuNs = threadCPU() - windowCPU
+            counts.cpuShare = Double(counts.cpuNs) / Double(max(1, now - windowStart))
+        }
+        guard schedule != nil else { return true }
+        if busy == 0, queue.count == 0, repeats.isEmpty { return true }
+        guard now >= windowEnd + Int64(plan.timeoutSeconds * 1e9) else { return false }
+        while let due = queue.popFirst() { fail(due, .timedOut) }
+        for due in repeats { fail(due, .timedOut) }
+        for connection in connections where connection.state == .busy { fail(connection.due, .timedOut) }
+        return true
+    }
+
+    /// Sends what is due. Returns the time.
+    private func takeUpArrivals(_ start: Int64) -> Int64 {
+        var now = start
+        while nextArrival <= now {
+            let due = Due(request: choices.next(), at: nextArrival)
+            let lateness = now - nextArrival
+            if isMeasured(due) {
+                counts.lateness.record(UInt64(lateness))
+                if lateness > Self.lateNs { counts.late += 1 }
+            }
+            advanceSchedule()
+            if let index = popIdle() {
+                send(index, due, now)
+                now = monotonicNow()
+            } else {
+                if isMeasured(due) { counts.waited += 1 }
+                if !queue.append(due) { fail(due, .dropped) }
+            }
+        }
+        return now
+    }
+
+    private func advanceSchedule() {
+        let next = (schedule?.next()).map { origin + $0 } ?? .max
+        nextArrival = next < windowEnd ? next : .max
+    }
+
+    func isMeasured(_ due: Due) -> Bool { due.at >= windowStart }
+
+    func fail(_ due: Due, _ failure: Failure) {
+        if isMeasured(due) { counts.failures[failure.rawValue] += 1 }
+    }
+
+    private func noConnection() -> LoadError {
+        let reason = unsafe String(cString: strerror(firstError))
+        let targets = plan.targets.map(\.text).joined(separator: ", ")
+        return LoadError("no connection to \(targets): \(firstError == 0 ? "closed by the server" : reason)")
+    }
+
+    // MARK: Events
+
+    private func handleEvents(until deadline: Int64, _ now: Int64) {
+        for place in 0..<poller.wait(max(0, deadline - now)) {
+            let index = poller.index(place)
+            switch connections[index].state {
+            case .connecting: connected(index)
+            case .idle, .busy:
+                if poller.hasRoom(place) { sendRest(index) }
+                if poller.isReadable(place) { receive(index) }
+            case .waiting, .givenUp: break
+            }
+        }
+    }
+
+    func watch(_ index: Int, room: Bool, isNew: Bool = false) {
+        poller.watch(connections[index].socket, index: index, room: room, isNew: isNew)
+    }
+
+    // MARK: Connecting
+
+    private func connectAll() throws(LoadError) {
+        let deadline = monotonicNow() + Self.connectNs
+        while connections.contains(where: { $0.state != .idle }) {
+            let now = monotonicNow()
+            if now >= deadline {
+                guard connections.contains(where: { $0.state == .idle }) else { throw noConnection() }
+                return
+            }
+            scan(now)
+            handleEvents(until: now + Self.scanNs, now)
+        }
+    }
+
+    func connect(_ index: Int, _ now: Int64) {
+        connections[index].attempts += 1
+        let socket = plan.targets[connections[index].target].connect()
+        guard socket >= 0 else {
+            if firstError == 0 { firstError = -socket }
+            return retryLater(index, now)
+        }
+        connections[index].socket = socket
+        connections[index].state = .connecting
+        // Counted from here for the time-out.
+        connections[index].sentAt = now
+        watch(index, room: true, isNew: true)
+    }
+
+    private func connected(_ index: Int) {
+        let error = connectError(connections[index].socket)
+        guard error == 0 else {
+            if firstError == 0 { firstError = error }
+            return disconnect(index, monotonicNow())
+        }
+        watch(index, room: false)
+        becameIdle(index, monotonicNow())
+    }
+
+    /// Closes the connection and has it made again: at once where it has answered, or else later, so that a server that
+    /// takes connections only to close them is not run over.
+    func disconnect(_ index: Int, _ now: Int64) {
+        if connections[index].state == .busy { busy -= 1 }
+        close(connections[index].socket)
+        connections[index].socket = -1
+        connections[index].state = .waiting
+        connections[index].unsent = []
+        if now >= windowStart { counts.reconnects += 1 }
+        if connections[index].attempts == 0 { connect(index, now) } else { retryLater(index, now) }
+    }
+
+    private func retryLater(_ index: Int, _ now: Int64) {
+        guard connections[index].attempts <= plan.reconnectsMax else { return giveUp(index) }
+        connections[index].state = .waiting
+        connections[index].retryAt = now + connections[index].backoff
+        connections[index].backoff = min(connections[index].backoff * 2, Connection.backoffMax)
+    }
+
+    private func giveUp(_ index: Int) {
+        connections[index].state = .givenUp
+        counts.givenUp += 1
+    }
+
+    /// Time-outs, and connections whose time has come.
+    private func scan(_ now: Int64) {
+        let timeout = Int64(plan.timeoutSeconds * 1e9)
+        while let due = queue.first, now - due.at > timeout {
+            fail(due, .timedOut)
+            _ = queue.popFirst()
+        }
+        for due in repeats where now - due.at > timeout { fail(due, .timedOut) }
+        repeats.removeAll { now - $0.at > timeout }
+        for index in connections.indices {
+            switch connections[index].state {
+            case .waiting where now >= connections[index].retryAt: connect(index, now)
+            case .connecting where now - connections[index].sentAt > timeout: disconnect(index, now)
+            case .busy where now - connections[index].sentAt > timeout:
+                fail(connections[index].due, .timedOut)
+                disconnect(index, now)
+            default: break
+            }
+        }
+    }
+}
