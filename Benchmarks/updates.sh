@@ -25,8 +25,13 @@ http=$(free_port)
 mkfifo "$work/orders"
 # Opened for both, so that opening waits for nobody.
 exec 3<>"$work/orders"
-background prepared taskset -c "${processors[0]}" "$prepared" "$work/offer" "$http" "$now" "${processors[1]}" <&3
+# Not by `background`: that gives a process no input.
+taskset -c "${processors[0]}" "$prepared" "$work/offer" "$http" "$now" <&3 >"$work/prepared.log" 2>&1 &
+server=$!
+started+=("$server")
 wait_for 60 "favorites-prepared" grep -q ready "$work/prepared.log"
+writer=$(grep -lx writer /proc/"$server"/task/*/comm | cut -d / -f 5)
+taskset -pc "${processors[1]}" "$writer" >/dev/null || fail "the writer cannot be moved"
 
 # order RATE: sets the rate of updates; prints how many there were so far.
 order() {

@@ -41,7 +41,9 @@ public enum Fragments {
     }
 
     /// `,"score":"2","periodScores":["1","1"]}`: what of an event's participant comes from the event.
-    public static func participantTail(_ participant: EventParticipant, _ arena: MessageArena, to text: inout TextBuffer) {
+    public static func participantTail(
+        _ participant: EventParticipant, _ arena: MessageArena, to text: inout TextBuffer
+    ) {
         optional(",\"score\":\"", participant.score, arena, to: &text)
         if let periodScores = participant.periodScores {
             text.append(ascii: ",\"periodScores\":[")

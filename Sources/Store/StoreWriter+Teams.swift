@@ -59,14 +59,18 @@ extension StoreWriter {
         let count = partitions.reduce(0) { $0 + eventCounts[Int($1.rawValue)].live }
         guard count * 2 > eventSlots.highWater else {
             for partition in partitions {
-                for slot in eventSlots(of: partition) { if let record = unsafe store.event(slot) { unsafe body(slot, record) } }
+                for slot in eventSlots(of: partition) {
+                    if let record = unsafe store.event(slot) { unsafe body(slot, record) }
+                }
             }
             return
         }
         var isWanted = [Bool](repeating: false, count: eventCounts.count)
         for partition in partitions { isWanted[Int(partition.rawValue)] = true }
         for slot in 0..<UInt32(eventSlots.highWater) {
-            guard let record = unsafe store.event(slot), unsafe isWanted[Int(record.partition.rawValue)] else { continue }
+            guard let record = unsafe store.event(slot), unsafe isWanted[Int(record.partition.rawValue)] else {
+                continue
+            }
             unsafe body(slot, record)
         }
     }

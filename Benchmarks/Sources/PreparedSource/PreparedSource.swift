@@ -17,7 +17,7 @@ public final class PreparedSource: RecordSource {
     static let run = 100
 
     public let partitionCounts: [Int]
-    let bytes: UnsafeMutableBufferPointer<UInt8>
+    let bytes: [UInt8]
     var events: [PreparedMessage] { messages[1] }
     private let messages: [[PreparedMessage]]
     private var ends: [[Int]]
@@ -49,14 +49,15 @@ public final class PreparedSource: RecordSource {
             prepared[kind == .event ? 1 : 0] += Self.interleave(found)
         }
         // In the order in which they are handed over, as a client has them.
-        bytes = .allocate(capacity: all.count)
-        var used = 0
+        var moved: [UInt8] = []
+        moved.reserveCapacity(all.count)
         for phase in prepared.indices {
             for index in prepared[phase].indices {
-                prepared[phase][index].key = Self.move(all[prepared[phase][index].key], to: bytes, &used)
-                prepared[phase][index].value = Self.move(all[prepared[phase][index].value], to: bytes, &used)
+                prepared[phase][index].key = Self.move(all[prepared[phase][index].key], to: &moved)
+                prepared[phase][index].value = Self.move(all[prepared[phase][index].value], to: &moved)
             }
         }
+        bytes = moved
         messages = prepared
         ends = partitionCounts.map { Array(repeating: 0, count: $0) }
         offsets = partitionCounts.map { Array(repeating: 0, count: $0) }
@@ -64,8 +65,6 @@ public final class PreparedSource: RecordSource {
             ends[Int(message.source.kind.rawValue)][Int(message.source.partition.rawValue)] += 1
         }
     }
-
-    deinit { bytes.deallocate() }
 
     /// Lines of `{"key":"…","value":…}` whose keys need no escape.
     private static func split(_ all: [UInt8], from base: Int, _ kind: ModelKind, _ partitions: Int)
@@ -89,13 +88,10 @@ public final class PreparedSource: RecordSource {
         return found
     }
 
-    private static func move(
-        _ part: ArraySlice<UInt8>, to bytes: UnsafeMutableBufferPointer<UInt8>, _ used: inout Int
-    ) -> Range<Int> {
-        let place = used..<used + part.count
-        _ = bytes[place].initialize(from: part)
-        used = place.upperBound
-        return place
+    private static func move(_ part: ArraySlice<UInt8>, to bytes: inout [UInt8]) -> Range<Int> {
+        let start = bytes.count
+        bytes += part
+        return start..<bytes.count
     }
 
     /// In runs of each partition, one partition after the other.
@@ -133,26 +129,26 @@ public final class PreparedSource: RecordSource {
 
     public func poll(recordsMax: Int, timeoutMs: Int, record: (Record) -> Void, event: (SourceEvent) -> Void) {
         guard phase < messages.count else {
-            updates?.poll(recordsMax: recordsMax, timeoutMs: timeoutMs) { hand($0, $1, record) }
+            updates?.poll(recordsMax: recordsMax, timeoutMs: timeoutMs) { unsafe hand($0, $1, record) }
             return
         }
         guard startedOf[phase] > 0 else { return }
         let end = min(next + recordsMax, messages[phase].count)
-        for index in next..<end { hand(messages[phase][index], bytes, record) }
+        for index in next..<end { unsafe hand(messages[phase][index], bytes, record) }
         next = end
         if next == messages[phase].count { (phase, next) = (phase + 1, 0) }
     }
 
-    private func hand(
-        _ message: PreparedMessage, _ bytes: UnsafeMutableBufferPointer<UInt8>, _ record: (Record) -> Void
-    ) {
+    private func hand(_ message: PreparedMessage, _ bytes: [UInt8], _ record: (Record) -> Void) {
         let (kind, partition) = (Int(message.source.kind.rawValue), Int(message.source.partition.rawValue))
         let offset = offsets[kind][partition]
         offsets[kind][partition] = offset + 1
-        record(
-            Record(
-                source: message.source, offset: Offset(offset), timestampMs: 0,
-                key: UnsafeBufferPointer(rebasing: bytes[message.key]),
-                value: UnsafeBufferPointer(rebasing: bytes[message.value])))
+        unsafe bytes.withUnsafeBufferPointer { bytes in
+            unsafe record(
+                Record(
+                    source: message.source, offset: Offset(offset), timestampMs: 0,
+                    key: UnsafeBufferPointer(rebasing: bytes[message.key]),
+                    value: UnsafeBufferPointer(rebasing: bytes[message.value])))
+        }
     }
 }

@@ -2,9 +2,11 @@
 
 import Foundation
 import Model
-import Synchronization
+public import Synchronization
 
-/// Made of a source's events; used by the thread that polls, but for `rate`, which any may set.
+/// Made of a source's events. Used by the thread that polls, but for `rate` and `total`.
+///
+/// `@unchecked Sendable`: the other threads reach these two atomics alone.
 public final class UpdateStream: @unchecked Sendable {
     /// How long the poll waits where nothing is due: a batch a millisecond, as a busy topic brings them.
     private static let pauseNs = 1_000_000
@@ -13,7 +15,7 @@ public final class UpdateStream: @unchecked Sendable {
     public let rate = Atomic<Int>(0)
     /// Handed over since the start.
     public let total = Atomic<Int>(0)
-    private let bytes: UnsafeMutableBufferPointer<UInt8>
+    private let bytes: [UInt8]
     private let messages: [PreparedMessage]
     private var next = 0
     private var current = 0
@@ -40,15 +42,12 @@ public final class UpdateStream: @unchecked Sendable {
                 messages.append(message)
             }
         }
-        bytes = .allocate(capacity: all.count)
-        _ = bytes.initialize(from: all)
+        bytes = all
         self.messages = messages
     }
 
-    deinit { bytes.deallocate() }
-
     func poll(
-        recordsMax: Int, timeoutMs: Int, _ hand: (PreparedMessage, UnsafeMutableBufferPointer<UInt8>) -> Void
+        recordsMax: Int, timeoutMs: Int, _ hand: (PreparedMessage, [UInt8]) -> Void
     ) {
         let wanted = rate.load(ordering: .relaxed)
         if wanted != current { (current, began, given) = (wanted, Self.nowNs(), 0) }
@@ -66,12 +65,12 @@ public final class UpdateStream: @unchecked Sendable {
 
     private static func nowNs() -> UInt64 {
         var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
+        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
         return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 
     private static func pause(_ nanoseconds: Int) {
         var time = timespec(tv_sec: 0, tv_nsec: nanoseconds)
-        nanosleep(&time, nil)
+        unsafe nanosleep(&time, nil)
     }
 }
