@@ -62,7 +62,7 @@ var targets: [Target] = [
 ]
 // What `Fuzz/` and `Benchmarks/`, packages of their own, drive.
 var products: [Product] = [
-    "Decode", "HTTP1", "Ingest", "Model", "Placement", "Query", "Render", "Selection", "Store", "Telemetry",
+    "Decode", "HTTP1", "Ingest", "Membership", "Model", "Placement", "Query", "Render", "Selection", "Store", "Telemetry",
     "TestSupport", "Wire",
 ].map { .library(name: $0, targets: [$0]) }
 var dependencies: [Package.Dependency] = []
@@ -132,6 +132,7 @@ if Context.environment["FAVORITES_CORE_ONLY"] == nil {
         .testTarget(name: "Integration", dependencies: ["Model", "Kafka", "Offer", "Placement", "TestSupport"]),
     ]
     products.append(.executable(name: "favorites", targets: ["favorites"]))
+    products += ["Cluster", "Router", "Settings"].map { .library(name: $0, targets: [$0]) }
 }
 
 for target in targets where !target.name.hasPrefix("C") {

@@ -1,7 +1,7 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// Built with FAVORITES_CORE_ONLY=1 (`Benchmarks/build.sh`): of the project it needs the core alone, so no NIO.
+// Built with FAVORITES_CORE_ONLY=1 (`Benchmarks/build.sh`): of the project nearly all needs the core alone, so no NIO.
 
 // The same as the project's own, from one loop at the end.
 let settings: [SwiftSetting] = [
@@ -21,7 +21,7 @@ func core(_ names: String...) -> [Target.Dependency] {
     names.map { .product(name: $0, package: "favorites") }
 }
 
-let targets: [Target] = [
+var targets: [Target] = [
     // The load generator: epoll and zlib, the generator itself, its command.
     .target(name: "CLoad", linkerSettings: [.linkedLibrary("z")]),
     .target(
@@ -45,7 +45,35 @@ let targets: [Target] = [
         name: "CTablePeers",
         linkerSettings: ["urcu-cds", "urcu-qsbr", "urcu-memb", "tbb"].map { .linkedLibrary($0) }),
     .executableTarget(name: "favorites-tables", dependencies: ["CTablePeers"] + core("Model", "Store")),
+    // The messages of an offer as a source of records, and what it costs to take them in.
+    .target(name: "PreparedSource", dependencies: core("Model", "Placement")),
+    .executableTarget(
+        name: "favorites-replay", dependencies: ["PreparedSource"] + core("Ingest", "Model", "Store", "Telemetry")),
 ]
+
+var dependencies: [Package.Dependency] = [
+    .package(name: "favorites", path: ".."),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+]
+
+// A server over such a source: the one program here that needs more than the core. `updates.sh` builds it.
+if Context.environment["FAVORITES_CORE_ONLY"] == nil {
+    dependencies += [
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    ]
+    targets.append(
+        .executableTarget(
+            name: "favorites-prepared",
+            dependencies: [
+                "PreparedSource", .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ]
+                + core(
+                    "Cluster", "Ingest", "Membership", "Model", "Placement", "Query", "Router", "Selection", "Settings",
+                    "Store", "Telemetry")))
+}
 
 for target in targets where !target.name.hasPrefix("C") {
     target.swiftSettings = (target.swiftSettings ?? []) + settings
@@ -53,11 +81,7 @@ for target in targets where !target.name.hasPrefix("C") {
 
 let package = Package(
     name: "benchmarks",
-    dependencies: [
-        .package(name: "favorites", path: ".."),
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
-    ],
+    dependencies: dependencies,
     targets: targets,
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17

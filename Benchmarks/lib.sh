@@ -181,3 +181,9 @@ start_cluster() {
         wait_for 60 "the cluster" curl -sf "http://127.0.0.1:$management/health/ready"
     done
 }
+
+# The options of a node's consumer, NAME=VALUE, one a line: out of the source, so that a bare consumer has the same.
+consumer_options() {
+    sed -n '/let consumerDefaults/,/^    ]/p; /var fixed/,/case .producer/p' Sources/Kafka/RDKafka/RDKafkaConfiguration.swift |
+        sed -n 's/^ *("\([a-z.]*\)", "\([^"]*\)"),$/\1=\2/p'
+}

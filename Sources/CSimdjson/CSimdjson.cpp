@@ -12,6 +12,7 @@
 
 #include "CSimdjson.h"
 #include "NarrowNumbers.h"
+#include "PlainEvent.h"
 
 using simdjson::dom::element;
 using simdjson::dom::element_type;
@@ -183,6 +184,14 @@ void favorites_json_destroy(FavoritesJSONReader *reader) { delete reader; }
 FavoritesJSONResult favorites_json_event(
     FavoritesJSONReader *reader, const uint8_t *bytes, size_t count, FavoritesJSONEvent *out
 ) {
+    *out = {};
+    out->participantList = reader->participants.get();
+    out->scores = reader->scores.get();
+    if (count <= reader->bytesMax &&
+        favorites::readPlainEvent(
+            bytes, count, *out, reader->participants.get(), reader->participantsMax, reader->scores.get())) {
+        return FavoritesJSONResultRead;
+    }
     simdjson::dom::object object;
     auto result = parse(*reader, bytes, count, object);
     if (result != FavoritesJSONResultRead) return result;

@@ -21,6 +21,11 @@ public struct ClusterState: Sendable {
     public var view: MembershipView
     /// Of the view's generation.
     public var placement: Placement
+
+    public init(view: MembershipView, placement: Placement) {
+        self.view = view
+        self.placement = placement
+    }
 }
 
 /// What its owner gives a member and wants of it. The closures are called on the member's thread.

@@ -55,7 +55,17 @@ public struct Decoder: ~Copyable, @unchecked Sendable {
         }
     }
 
-    /// Reads a value into the flat structure of its model.
+    /// As `decode`, of an event.
+    public mutating func decodeEvent(
+        key: Span<UInt8>, value: Span<UInt8>, into arena: inout MessageArena
+    ) throws(InvalidMessage) -> EventMessage {
+        arena.removeAll()
+        guard !key.isEmpty else { throw InvalidMessage("key", .missing) }
+        return try event(key, value, &arena)
+    }
+
+    /// Reads a value into the flat structure of its model, whose texts may point into the value: they are copied while
+    /// its span is still alive.
     @unsafe
     private func read<Fields>(
         _ value: Span<UInt8>, _ fields: inout Fields,

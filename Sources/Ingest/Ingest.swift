@@ -32,10 +32,15 @@ public final class Ingest {
     private let log: (IngestNote) -> Void
     private var decoder = Decoder()
     private var arena = MessageArena()
+    private var decoded = DecodedEvents()
     private var invalidLog = [RateLimitedLog](repeating: RateLimitedLog(), count: ModelKind.allCases.count)
     private var failureLog = RateLimitedLog()
     private var now: UInt64 = 0
     private var globalsMoved = false
+    private var run: Run?
+    private var batch = BatchCount()
+    /// Partitions read to their targets that are not open to readers yet.
+    private var reached: [PartitionID] = []
 
     public init(
         source: any RecordSource, writer: StoreWriter, metrics: IngestMetrics, log: @escaping (IngestNote) -> Void
@@ -59,6 +64,7 @@ public final class Ingest {
             if let bounds { perform(life.found(partition, bounds)) }
         }
         openGlobals()
+        openPartitions()
         return life.waiting.count
     }
 
@@ -70,9 +76,19 @@ public final class Ingest {
         progressMarks += 1
     }
 
+    /// Opens the partitions that were read to their targets. All at once where they are read together, since each opening
+    /// builds their teams' lists anew: they wait while others are still being loaded and the source has full batches.
+    private func openPartitions() {
+        guard !reached.isEmpty, batch.records < Self.batchMax || !life.isLoadingEvents else { return }
+        writer.setReady(reached)
+        reached.removeAll()
+        progressMarks += 1
+    }
+
     /// One round. `timeoutMs`: how long to wait for the first record where there is nothing else to do.
     public func turn(nowNanoseconds: UInt64, clock: () -> UInt64, timeoutMs: Int) {
         now = nowNanoseconds
+        batch = BatchCount()
         let isBusy = writer.rerenderPending > 0 || life.droppingCount > 0
         writer.reclaim()
         // At the limit of retired bytes nothing more is applied or dropped until readers let go; the lag shows it. So
@@ -87,6 +103,7 @@ public final class Ingest {
             globalsMoved = false
         }
         openGlobals()
+        openPartitions()
     }
 
     /// Rises with every step of a partition's life, so that the owner looks at once.
@@ -96,43 +113,66 @@ public final class Ingest {
 
     // MARK: - A batch
 
+    /// Records of one partition that stand one behind the other: what holds for all of them is looked up once.
+    private struct Run {
+        var source: TopicPartition
+        /// False for what was still in the client's queue when the partition was stopped.
+        var isRead: Bool
+        /// Behind the last one.
+        var position = Offset(0)
+    }
+
     private func pollBatch(clock: () -> UInt64, timeoutMs: Int) {
-        var began = clock()
-        var last: ModelKind?
         unsafe source.poll(
             recordsMax: Self.batchMax, timeoutMs: timeoutMs,
             record: { record in
-                let kind = unsafe record.source.kind
-                if last != kind {
-                    let now = clock()
-                    if let last { metrics.observeBatch(last, nanoseconds: now - began) }
-                    (began, last) = (now, kind)
-                }
+                let source = unsafe record.source
+                if run?.source != source { beginRun(source, clock) }
                 unsafe apply(record)
             },
-            event: { handle($0) })
-        if let last { metrics.observeBatch(last, nanoseconds: clock() - began) }
+            event: {
+                endRun()
+                handle($0)
+            })
+        endRun()
+        batch.publish(metrics, clock)
+    }
+
+    private func beginRun(_ source: TopicPartition, _ clock: () -> UInt64) {
+        endRun()
+        batch.began(source.kind, metrics, clock)
+        switch life[source] {
+        case .loading, .ready: run = Run(source: source, isRead: true)
+        case .idle, .waiting, .dropping: run = Run(source: source, isRead: false)
+        }
+    }
+
+    /// Says how far the run has come. Its records may be visible earlier: *started* was raised with each.
+    private func endRun() {
+        guard let run else { return }
+        applyDecoded()
+        self.run = nil
+        if run.isRead { advance(run.source, run.position) }
     }
 
     private func apply(_ record: Record) {
-        let source = unsafe record.source
-        switch life[source] {
-        case .loading, .ready: break
-        case .idle, .waiting, .dropping: return  // Still in the client's queue when it was stopped.
-        }
-        let result = unsafe applyValue(record)
+        batch.records += 1
+        guard run?.isRead == true else { return }
+        unsafe applyValue(record)
+        unsafe run?.position = Offset(record.offset.rawValue + 1)
+    }
+
+    private func count(_ result: ApplyResult, _ source: TopicPartition, _ offset: Offset) {
+        let kind = source.kind
         switch result {
-        case .created?: metrics.countUpdate(source.kind, operation: 0)
-        case .updated?: metrics.countUpdate(source.kind, operation: 1)
-        case .deleted?: metrics.countUpdate(source.kind, operation: 2)
-        case .unchanged?: metrics.countUpdate(source.kind, operation: 3)
-        case .refused(let refusal)?:
-            metrics.countRefused(source.kind)
-            unsafe note(record, "over a limit of the store (\(refusal)); the last good version stays")
-        case nil: break
+        case .created: batch.count(kind, operation: 0)
+        case .updated: batch.count(kind, operation: 1)
+        case .deleted: batch.count(kind, operation: 2)
+        case .unchanged: batch.count(kind, operation: 3)
+        case .refused(let refusal):
+            metrics.countRefused(kind)
+            note(source, offset, "over a limit of the store (\(refusal)); the last good version stays")
         }
-        let next = unsafe Offset(record.offset.rawValue + 1)
-        advance(source, next)
     }
 
     private func advance(_ partition: TopicPartition, _ position: Offset) {
@@ -142,26 +182,36 @@ public final class Ingest {
         perform(life.reached(partition, position))
     }
 
-    /// Nil where the message is invalid.
-    private func applyValue(_ record: Record) -> ApplyResult? {
-        let source = unsafe record.source
+    private func applyValue(_ record: Record) {
+        let (source, offset) = unsafe (record.source, record.offset)
         let key = unsafe record.key ?? UnsafeBufferPointer(start: nil, count: 0)
         guard let value = unsafe record.value else {
             guard let id = unsafe ID(key.span) else {
                 metrics.countInvalid(source.kind)
-                unsafe note(record, "a tombstone whose key is no id")
-                return nil
+                return note(source, offset, "a tombstone whose key is no id")
             }
-            return unsafe writer.delete(source.kind, id, partition: source.partition, offset: record.offset)
+            applyDecoded()
+            count(writer.delete(source.kind, id, partition: source.partition, offset: offset), source, offset)
+            return
         }
         do throws(InvalidMessage) {
-            let message = unsafe try decoder.decode(source.kind, key: key.span, value: value.span, into: &arena)
-            return unsafe writer.apply(message, arena, partition: source.partition, offset: record.offset)
+            if source.kind == .event {
+                try unsafe decoded.add(source, offset, key: key.span, value: value.span, &decoder, writer)
+                if decoded.isFull { applyDecoded() }
+            } else {
+                let message = unsafe try decoder.decode(source.kind, key: key.span, value: value.span, into: &arena)
+                applyDecoded()
+                count(writer.apply(message, arena, partition: source.partition, offset: offset), source, offset)
+            }
         } catch {
             metrics.countInvalid(source.kind)
-            unsafe note(record, error.description)
-            return nil
+            note(source, offset, error.description)
         }
+    }
+
+    /// Applies the events that were decoded and wait, in their order.
+    private func applyDecoded() {
+        decoded.apply(to: writer) { result, source, offset in count(result, source, offset) }
     }
 
     // MARK: - What else the source says
@@ -191,10 +241,8 @@ public final class Ingest {
         log(IngestNote(message: message, suppressed: suppressed))
     }
 
-    private func note(_ record: Record, _ reason: @autoclosure () -> String) {
-        let source = unsafe record.source
+    private func note(_ source: TopicPartition, _ offset: Offset, _ reason: @autoclosure () -> String) {
         guard let suppressed = invalidLog[Int(source.kind.rawValue)].shouldLog(nowNanoseconds: now) else { return }
-        let offset = unsafe record.offset
         log(
             IngestNote(
                 message: "invalid \(source.kind.name) in \(source.kind.plural) partition \(source.partition) "
@@ -213,9 +261,11 @@ public final class Ingest {
                 if partition.kind != .event { globalsMoved = true }
                 source.start(partition, at: offset)
             case .stop(let partition): source.stop(partition)
-            case .markReady(let partition): writer.setReady(partition)
+            case .markReady(let partition): reached.append(partition)
             case .markGlobalsReady: globalsReached = true
-            case .drop(let partition): writer.beginDrop(partition)
+            case .drop(let partition):
+                reached.removeAll { $0 == partition }
+                writer.beginDrop(partition)
             }
         }
     }

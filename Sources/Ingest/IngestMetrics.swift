@@ -42,7 +42,9 @@ public struct IngestMetrics: Sendable {
 
     func countInvalid(_ kind: ModelKind) { invalid[Int(kind.rawValue)].add() }
     func countRefused(_ kind: ModelKind) { refused[Int(kind.rawValue)].add() }
-    func countUpdate(_ kind: ModelKind, operation: Int) { updates[Int(kind.rawValue)][operation].add() }
+    func countUpdates(_ kind: ModelKind, operation: Int, by count: UInt64) {
+        updates[Int(kind.rawValue)][operation].add(count)
+    }
     func observeBatch(_ kind: ModelKind, nanoseconds: UInt64) {
         batches[Int(kind.rawValue)].observe(nanoseconds: nanoseconds)
     }

@@ -70,6 +70,11 @@ public struct PartitionLife: Sendable {
         }.map(\.partition)
     }
 
+    /// Whether an events partition is still being read for the first time.
+    var isLoadingEvents: Bool {
+        states[Int(ModelKind.event.rawValue)].contains { if case .loading = $0 { true } else { false } }
+    }
+
     /// The events partitions whose memory is being given back.
     public var dropping: [PartitionID] {
         guard droppingCount > 0 else { return [] }

@@ -44,27 +44,40 @@ public struct Timestamp: Hashable, Comparable, Sendable, BitwiseCopyable {
         self.init(bytes.span)
     }
 
-    /// Appends the UTC form, with three digits of milliseconds only where they are not zero.
-    public func append(to bytes: inout [UInt8]) {
-        let day = Int((milliseconds - Self.floorModulo(milliseconds, 86_400_000)) / 86_400_000)
+    /// The UTC form, with three digits of milliseconds only where they are not zero: 20 or 24 bytes.
+    public var text: (bytes: InlineArray<24, UInt8>, count: Int) {
         let inDay = Int(Self.floorModulo(milliseconds, 86_400_000))
-        let date = Self.date(daysSinceEpoch: day)
-        bytes.append(date.year, digits: 4)
-        bytes.append(0x2D)
-        bytes.append(date.month, digits: 2)
-        bytes.append(0x2D)
-        bytes.append(date.day, digits: 2)
-        bytes.append(0x54)
-        bytes.append(inDay / 3_600_000, digits: 2)
-        bytes.append(0x3A)
-        bytes.append(inDay / 60_000 % 60, digits: 2)
-        bytes.append(0x3A)
-        bytes.append(inDay / 1000 % 60, digits: 2)
-        if inDay % 1000 != 0 {
-            bytes.append(0x2E)
-            bytes.append(inDay % 1000, digits: 3)
-        }
-        bytes.append(0x5A)
+        let date = Self.date(daysSinceEpoch: (Int(milliseconds) - inDay) / 86_400_000)
+        var bytes = InlineArray<24, UInt8>(repeating: 0x5A)
+        Self.write(date.year / 100, at: 0, in: &bytes)
+        Self.write(date.year % 100, at: 2, in: &bytes)
+        bytes[4] = 0x2D
+        Self.write(date.month, at: 5, in: &bytes)
+        bytes[7] = 0x2D
+        Self.write(date.day, at: 8, in: &bytes)
+        bytes[10] = 0x54
+        Self.write(inDay / 3_600_000, at: 11, in: &bytes)
+        bytes[13] = 0x3A
+        Self.write(inDay / 60_000 % 60, at: 14, in: &bytes)
+        bytes[16] = 0x3A
+        Self.write(inDay / 1000 % 60, at: 17, in: &bytes)
+        let fraction = inDay % 1000
+        guard fraction != 0 else { return (bytes, 20) }
+        bytes[19] = 0x2E
+        bytes[20] = 0x30 + UInt8(truncatingIfNeeded: fraction / 100)
+        Self.write(fraction % 100, at: 21, in: &bytes)
+        return (bytes, 24)
+    }
+
+    public func append(to bytes: inout [UInt8]) {
+        let text = text
+        for index in 0..<text.count { bytes.append(text.bytes[index]) }
+    }
+
+    /// Two digits.
+    private static func write(_ value: Int, at index: Int, in bytes: inout InlineArray<24, UInt8>) {
+        bytes[index] = 0x30 + UInt8(truncatingIfNeeded: value / 10)
+        bytes[index + 1] = 0x30 + UInt8(truncatingIfNeeded: value % 10)
     }
 
     static func floorModulo(_ value: Int64, _ modulus: Int64) -> Int64 {
@@ -149,16 +162,5 @@ extension Span<UInt8> {
         else { return nil }
         index += 6
         return (sign == 0x2D ? -1 : 1) * (hours * 60 + minutes)
-    }
-}
-
-extension [UInt8] {
-    fileprivate mutating func append(_ value: Int, digits: Int) {
-        var divisor = 1
-        for _ in 1..<digits { divisor *= 10 }
-        while divisor > 0 {
-            append(0x30 + UInt8(value / divisor % 10))
-            divisor /= 10
-        }
     }
 }

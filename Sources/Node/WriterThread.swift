@@ -206,7 +206,7 @@ public final class WriterThread: Sendable {
             let key = TopicPartition(.event, partition)
             let applied = writer.applied(key)
             return Holding(
-                partition: partition, isReady: life[key] == .ready, applied: applied,
+                partition: partition, isReady: writer.isReady(partition), applied: applied,
                 lag: lag(applied, source.lastKnownEnd(of: key), life[key]))
         }
         for (kind, count) in zip(GlobalPosition.kinds, writer.store.partitionCounts[1...]) {

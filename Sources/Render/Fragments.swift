@@ -3,12 +3,12 @@
 
 public import Model
 
-/// The fragments of one message. All append to `text`; the caller reuses it.
+/// The fragments of one message. All append to `text`.
 public enum Fragments {
     /// `{"id":"p1"`: how every object begins, and all of an unknown one.
-    public static func open(_ id: ID, to text: inout [UInt8]) {
+    public static func open(_ id: ID, to text: inout TextBuffer) {
         text.append(ascii: "{\"id\":\"")
-        id.append(to: &text)
+        text.append(id)
         text.append(0x22)
     }
 
@@ -18,19 +18,19 @@ public enum Fragments {
     public static let nameGap = 10
 
     /// `,"name":"Arsenal FC"`. Returns whether the name needed escaping.
-    public static func name(_ name: ArraySlice<UInt8>, to text: inout [UInt8]) -> Bool {
+    public static func name(_ name: UnsafeBufferPointer<UInt8>, to text: inout TextBuffer) -> Bool {
         text.append(ascii: ",\"name\":\"")
-        let escaped = text.append(escaping: name)
+        let escaped = unsafe text.append(escaping: name)
         text.append(0x22)
         return escaped
     }
 
     /// `,"status":"IN_PROGRESS","scheduledStart":"…","period":"2H","minute":67,"participants":[`
-    public static func eventMiddle(_ event: EventMessage, _ arena: MessageArena, to text: inout [UInt8]) {
+    public static func eventMiddle(_ event: EventMessage, _ arena: MessageArena, to text: inout TextBuffer) {
         text.append(ascii: ",\"status\":\"")
         text.append(ascii: event.status.name)
         text.append(ascii: "\",\"scheduledStart\":\"")
-        event.start.append(to: &text)
+        text.append(event.start)
         text.append(0x22)
         optional(",\"period\":\"", event.period, arena, to: &text)
         if let minute = event.minute {
@@ -41,13 +41,15 @@ public enum Fragments {
     }
 
     /// `,"score":"2","periodScores":["1","1"]}`: what of an event's participant comes from the event.
-    public static func participantTail(_ participant: EventParticipant, _ arena: MessageArena, to text: inout [UInt8]) {
+    public static func participantTail(
+        _ participant: EventParticipant, _ arena: MessageArena, to text: inout TextBuffer
+    ) {
         optional(",\"score\":\"", participant.score, arena, to: &text)
         if let periodScores = participant.periodScores {
             text.append(ascii: ",\"periodScores\":[")
             for index in periodScores {
                 text.append(ascii: index == periodScores.lowerBound ? "\"" : ",\"")
-                text.append(escaping: arena.slice(arena.periodScores[index]))
+                append(arena.periodScores[index], arena, to: &text)
                 text.append(0x22)
             }
             text.append(0x5D)
@@ -56,17 +58,28 @@ public enum Fragments {
     }
 
     /// `,"slug":"x"` and its like; nothing where the text is absent.
+    @inline(__always)
     public static func optional(
-        _ opening: StaticString, _ value: Text?, _ arena: MessageArena, to text: inout [UInt8]
+        _ opening: StaticString, _ value: Text?, _ arena: MessageArena, to text: inout TextBuffer
     ) {
         guard let value else { return }
         text.append(ascii: opening)
-        text.append(escaping: arena.slice(value))
+        append(value, arena, to: &text)
         text.append(0x22)
+    }
+
+    @inline(__always)
+    private static func append(_ value: Text, _ arena: MessageArena, to text: inout TextBuffer) {
+        _ = unsafe arena.withBytes(value) { unsafe text.append(escaping: $0) }
     }
 }
 
 extension MessageArena {
-    /// The bytes of a text.
-    public func slice(_ text: Text) -> ArraySlice<UInt8> { bytes[text.offset..<text.offset + text.count] }
+    /// Calls `body` with the bytes of a text.
+    @inlinable @inline(__always)
+    public func withBytes<Result>(_ text: Text, _ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result {
+        unsafe bytes.withUnsafeBufferPointer {
+            unsafe body(UnsafeBufferPointer(rebasing: $0[text.offset..<text.offset + text.count]))
+        }
+    }
 }

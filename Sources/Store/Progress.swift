@@ -100,6 +100,11 @@ struct AtomicPartitionSet: ~Copyable, @unchecked Sendable {
         return set
     }
 
+    func contains(_ partition: PartitionID) -> Bool {
+        let index = Int(partition.rawValue)
+        return unsafe words[index >> 6].load(ordering: .acquiring) & 1 << UInt64(index & 63) != 0
+    }
+
     func insert(_ partition: PartitionID) {
         let index = Int(partition.rawValue)
         unsafe words[index >> 6].bitwiseOr(1 << UInt64(index & 63), ordering: .releasing)

@@ -19,7 +19,6 @@ private struct EventShape {
     var stageSlot: UInt32
     var partition: PartitionID
     var offset: Offset
-    var middle: Range<Int>
 }
 
 extension StoreWriter {
@@ -28,26 +27,19 @@ extension StoreWriter {
         _ event: EventMessage, _ arena: MessageArena, partition: PartitionID, offset: Offset
     ) -> ApplyResult {
         guard store.memory.prepare(), let stageSlot = slot(of: .stage, event.stageID) else { return .refused(.full) }
-        retain(.stage, stageSlot)
-        defer { release(.stage, stageSlot) }
-        guard resolveParts(event, arena) else { return .refused(.full) }
-        // Held until the record that names them stands in the lists, or is refused.
-        for part in parts { retain(.participant, part.slot) }
-        defer { for part in parts { release(.participant, part.slot) } }
-
-        fields.removeAll(keepingCapacity: true)
-        Fragments.eventMiddle(event, arena, to: &fields)
-        let middle = 0..<fields.count
-        for index in parts.indices {
-            let start = fields.count
-            Fragments.participantTail(arena.participants[index], arena, to: &fields)
-            parts[index].tail = start..<fields.count
+        guard resolveParts(event, arena) else {
+            freeIfUnused(.stage, stageSlot)
+            return .refused(.full)
         }
         let shape = EventShape(
             id: event.id, sport: event.sport, status: event.status, start: event.start, stageSlot: stageSlot,
-            partition: partition, offset: offset, middle: middle)
-        let made = unsafe fields.withUnsafeBufferPointer { unsafe makeRecord(shape, source: $0) }
-        guard let record = unsafe made else { return .refused(.recordTooLarge) }
+            partition: partition, offset: offset)
+        let made = unsafe makeRecord(shape) { text in
+            Fragments.eventMiddle(event, arena, to: &text)
+        } tail: { part, _, text in
+            Fragments.participantTail(arena.participants[part], arena, to: &text)
+        }
+        guard let record = unsafe made else { return refuse(.recordTooLarge, stageSlot) }
         start(partition, offset)
         if let slot = store.findEvent(event.id, in: partition) {
             unsafe replace(slot, by: record)
@@ -57,10 +49,17 @@ extension StoreWriter {
             .makeRoom(&eventCounts[Int(partition.rawValue)], store.memory) { unsafe retireTable($0, $1) }
         guard hasRoom, let slot = eventSlots.allocate(in: store.events, store.memory) else {
             unsafe free(record)
-            return .refused(.full)
+            return refuse(.full, stageSlot)
         }
         unsafe insert(record, event.id, at: slot)
         return .created
+    }
+
+    /// Gives back what was made for an event that finds no place.
+    private func refuse(_ refusal: Refusal, _ stageSlot: UInt32) -> ApplyResult {
+        for part in parts { freeIfUnused(.participant, part.slot) }
+        freeIfUnused(.stage, stageSlot)
+        return .refused(refusal)
     }
 
     /// Applies an event's tombstone.
@@ -119,7 +118,8 @@ extension StoreWriter {
             if isNew { retain(.participant, team) }
             if isListed, moved || isNew { insertEntry(newEntry, team: team) }
         }
-        unsafe retain(.stage, record.stageSlot)
+        let otherStage = unsafe record.stageSlot != old.stageSlot
+        if otherStage { unsafe retain(.stage, record.stageSlot) }
         unsafe store.events.store(record.base, at: slot)
         for part in unsafe 0..<old.partCount where unsafe isFirst(part, old) {
             let team = unsafe old.part(part).slot
@@ -127,7 +127,7 @@ extension StoreWriter {
             if isListed, moved || isGone { removeEntry(oldEntry, team: team) }
             if isGone { release(.participant, team) }
         }
-        unsafe release(.stage, old.stageSlot)
+        if otherStage { unsafe release(.stage, old.stageSlot) }
         unsafe retire(UnsafeMutableRawPointer(mutating: old.base), old.bytes)
     }
 
@@ -141,8 +141,8 @@ extension StoreWriter {
 
     private func resolveParts(_ event: EventMessage, _ arena: MessageArena) -> Bool {
         parts.removeAll(keepingCapacity: true)
-        for participant in arena.participants {
-            guard let slot = slot(of: .participant, participant.id) else {
+        for index in arena.participants.indices {
+            guard let slot = slot(of: .participant, arena.participants[index].id) else {
                 for part in parts { freeIfUnused(.participant, part.slot) }
                 return false
             }
@@ -154,7 +154,7 @@ extension StoreWriter {
     /// Renders an event again from its own record: its participants are what changed. Returns whether it fitted.
     /// `text` holds what was rendered, fitting or not, so that the caller can tell the work.
     func rerenderEvent(_ slot: UInt32) -> Bool {
-        text.removeAll(keepingCapacity: true)
+        text.removeAll()
         guard store.memory.prepare() else { return false }
         guard let old = unsafe store.event(slot), let id = unsafe ID(old.id.span) else { return true }
         parts.removeAll(keepingCapacity: true)
@@ -163,30 +163,41 @@ extension StoreWriter {
         }
         let shape = unsafe EventShape(
             id: id, sport: old.sport, status: old.status, start: old.start, stageSlot: old.stageSlot,
-            partition: old.partition, offset: old.offset, middle: old.layout.middle)
-        guard let record = unsafe makeRecord(shape, source: old.json) else { return false }
+            partition: old.partition, offset: old.offset)
+        let made = unsafe makeRecord(shape) { text in
+            unsafe text.append(UnsafeBufferPointer(rebasing: old.json[old.layout.middle]))
+        } tail: { _, source, text in
+            unsafe text.append(UnsafeBufferPointer(rebasing: old.json[source.tail]))
+        }
+        guard let record = unsafe made else { return false }
         unsafe store.events.store(record.base, at: slot)
         unsafe retire(UnsafeMutableRawPointer(mutating: old.base), old.bytes)
         return true
     }
 
-    /// The record of `parts` with the participants as they are now; nil where its text is too large.
-    private func makeRecord(_ shape: EventShape, source: UnsafeBufferPointer<UInt8>) -> EventRecord? {
-        text.removeAll(keepingCapacity: true)
+    /// The record of `parts` with the participants as they are now; nil where its text is too large. `middle` and `tail`
+    /// write what does not come from the participants.
+    @inline(__always)
+    private func makeRecord(
+        _ shape: EventShape, middle: (inout TextBuffer) -> Void, tail: (Int, PartSource, inout TextBuffer) -> Void
+    ) -> EventRecord? {
+        text.removeAll()
         Fragments.open(shape.id, to: &text)
         text.append(ascii: ",\"name\":\"")
         let isEscaped = appendNames()
         text.append(0x22)
         let middleOffset = text.count
-        unsafe text.append(contentsOf: source[shape.middle])
+        middle(&text)
+        let middleCount = text.count - middleOffset
         for index in parts.indices {
             if index > 0 { text.append(0x2C) }
             if let participant = unsafe store[.participant].record(parts[index].slot) {
-                unsafe text.append(contentsOf: participant.shown)
-                parts[index].shownCount = unsafe participant.shown.count
+                let shown = unsafe participant.shown
+                unsafe text.append(shown)
+                parts[index].shownCount = shown.count
             }
             let start = text.count
-            unsafe text.append(contentsOf: source[parts[index].tail])
+            tail(index, parts[index], &text)
             parts[index].tail = start..<text.count
             // Names alone can reach 64 times the largest: stop before copying on.
             if text.count > Limits.eventRecordBytesMax { return nil }
@@ -194,15 +205,13 @@ extension StoreWriter {
         text.append(ascii: "]}")
         let jsonCount = text.count
         guard jsonCount <= Limits.eventRecordBytesMax else { return nil }
-        let header = unsafe text.withUnsafeBytes { text in
-            unsafe EventHeader(
-                start: shape.start, offset: shape.offset, hash: ContentHash(of: text),
-                layout: EventLayout(
-                    jsonCount: jsonCount, middle: middleOffset..<middleOffset + shape.middle.count,
-                    idCount: shape.id.count, nameIsEscaped: isEscaped),
-                stageSlot: shape.stageSlot, partition: shape.partition, partCount: parts.count,
-                status: shape.status, sport: shape.sport)
-        }
+        let header = unsafe EventHeader(
+            start: shape.start, offset: shape.offset, hash: ContentHash(of: UnsafeRawBufferPointer(text.bytes)),
+            layout: EventLayout(
+                jsonCount: jsonCount, middle: middleOffset..<middleOffset + middleCount, idCount: shape.id.count,
+                nameIsEscaped: isEscaped),
+            stageSlot: shape.stageSlot, partition: shape.partition, partCount: parts.count, status: shape.status,
+            sport: shape.sport)
         return unsafe copyRecord(header)
     }
 
@@ -210,19 +219,21 @@ extension StoreWriter {
     /// themselves, which it returns.
     private func appendNames() -> Bool {
         var isEscaped = false
-        for part in parts {
-            guard let participant = unsafe store[.participant].record(part.slot) else { continue }
-            if unsafe participant.escapedName.count != participant.name.count { isEscaped = true }
-        }
-        if isEscaped { rawName.removeAll(keepingCapacity: true) }
-        for (index, part) in parts.enumerated() {
+        for index in parts.indices {
             if index > 0 { text.append(ascii: " - ") }
-            if isEscaped, index > 0 { rawName.append(ascii: " - ") }
-            guard let participant = unsafe store[.participant].record(part.slot) else { continue }
-            unsafe text.append(contentsOf: participant.escapedName)
-            if isEscaped { unsafe rawName.append(contentsOf: participant.name) }
+            guard let participant = unsafe store[.participant].record(parts[index].slot) else { continue }
+            let escapedName = unsafe participant.escapedName
+            unsafe text.append(escapedName)
+            if unsafe escapedName.count != participant.name.count { isEscaped = true }
         }
-        return isEscaped
+        guard isEscaped else { return false }
+        rawName.removeAll()
+        for index in parts.indices {
+            if index > 0 { rawName.append(ascii: " - ") }
+            guard let participant = unsafe store[.participant].record(parts[index].slot) else { continue }
+            unsafe rawName.append(participant.name)
+        }
+        return true
     }
 
     private func copyRecord(_ header: EventHeader) -> EventRecord {
@@ -232,14 +243,16 @@ extension StoreWriter {
                 jsonCount: text.count, partCount: parts.count, unescapedCount: isEscaped ? rawName.count : nil))
         unsafe base.initializeMemory(as: EventHeader.self, to: header)
         var end = unsafe base + EventRecord.textOffset
-        unsafe text.withUnsafeBytes { unsafe append($0, at: &end) }
-        for part in parts {
-            let part = EventPart(slot: part.slot, tailOffset: part.tail.lowerBound, shownCount: part.shownCount)
+        unsafe append(UnsafeRawBufferPointer(text.bytes), at: &end)
+        for index in parts.indices {
+            let part = EventPart(
+                slot: parts[index].slot, tailOffset: parts[index].tail.lowerBound,
+                shownCount: parts[index].shownCount)
             unsafe withUnsafeBytes(of: part) { unsafe append($0, at: &end) }
         }
         if isEscaped {
             unsafe withUnsafeBytes(of: UInt32(rawName.count)) { unsafe append($0, at: &end) }
-            unsafe rawName.withUnsafeBytes { unsafe append($0, at: &end) }
+            unsafe append(UnsafeRawBufferPointer(rawName.bytes), at: &end)
         }
         return unsafe EventRecord(base)
     }

@@ -74,14 +74,16 @@ extension StoreWriter {
 
     // MARK: - Readiness
 
-    /// Lets readers ask for the partition. What it holds by now, its bulk load, comes into the teams' lists at once.
-    public func setReady(_ partition: PartitionID) {
-        if !isListed[Int(partition.rawValue)] {
-            listEvents(of: partition)
-            isListed[Int(partition.rawValue)] = true
-        }
-        store.readyPartitions.insert(partition)
+    /// Lets readers ask for the partitions. What they hold by now, their bulk load, comes into the teams' lists at once.
+    public func setReady(_ partitions: [PartitionID]) {
+        let unlisted = partitions.filter { !isListed[Int($0.rawValue)] }
+        if !unlisted.isEmpty { listEvents(of: unlisted) }
+        for partition in unlisted { isListed[Int(partition.rawValue)] = true }
+        for partition in partitions { store.readyPartitions.insert(partition) }
     }
+
+    /// Whether readers may ask for the partition.
+    public func isReady(_ partition: PartitionID) -> Bool { store.readyPartitions.contains(partition) }
 
     /// Readers may begin: the global topics were read to their end. For good.
     public func setGlobalsReady() { store.globals.isReady.store(true, ordering: .releasing) }

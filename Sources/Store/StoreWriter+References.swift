@@ -15,8 +15,7 @@ private struct ReferenceShape {
     var positionTeams: Int64?
     var nameIsEscaped = false
     var escapedNameCount = 0
-    /// The name in `StoreWriter.rawName`, where it is escaped.
-    var name: ArraySlice<UInt8> = []
+    var nameCount = 0
 }
 
 extension StoreWriter {
@@ -25,7 +24,7 @@ extension StoreWriter {
     ) -> ApplyResult {
         var shape = ReferenceShape(kind: .participant, id: message.id, offset: offset, partition: partition)
         shape.sport = message.sport
-        open(&shape, name: arena.slice(message.name))
+        open(&shape, name: message.name, arena)
         Fragments.optional(",\"shortName\":\"", message.shortName, arena, to: &text)
         Fragments.optional(",\"abbreviation\":\"", message.abbreviation, arena, to: &text)
         shape.shownCount = text.count
@@ -40,7 +39,7 @@ extension StoreWriter {
         shape.sport = message.sport
         shape.positionScores = message.positionScores
         shape.positionTeams = message.positionTeams
-        open(&shape, name: arena.slice(message.name))
+        open(&shape, name: message.name, arena)
         Fragments.optional(",\"slug\":\"", message.slug, arena, to: &text)
         return apply(
             &shape, first: message.categoryID.map { (.category, $0) }, second: message.seasonID.map { (.season, $0) })
@@ -51,7 +50,7 @@ extension StoreWriter {
     ) -> ApplyResult {
         var shape = ReferenceShape(kind: .category, id: message.id, offset: offset, partition: partition)
         shape.sport = message.sport
-        open(&shape, name: arena.slice(message.name))
+        open(&shape, name: message.name, arena)
         Fragments.optional(",\"slug\":\"", message.slug, arena, to: &text)
         return apply(&shape, first: message.regionID.map { (.region, $0) })
     }
@@ -60,7 +59,7 @@ extension StoreWriter {
         _ message: RegionMessage, _ arena: MessageArena, partition: PartitionID, offset: Offset
     ) -> ApplyResult {
         var shape = ReferenceShape(kind: .region, id: message.id, offset: offset, partition: partition)
-        open(&shape, name: arena.slice(message.name))
+        open(&shape, name: message.name, arena)
         Fragments.optional(",\"code\":\"", message.code, arena, to: &text)
         return apply(&shape)
     }
@@ -69,7 +68,7 @@ extension StoreWriter {
         _ message: SeasonMessage, _ arena: MessageArena, partition: PartitionID, offset: Offset
     ) -> ApplyResult {
         var shape = ReferenceShape(kind: .season, id: message.id, offset: offset, partition: partition)
-        open(&shape, name: arena.slice(message.name))
+        open(&shape, name: message.name, arena)
         return apply(&shape)
     }
 
@@ -87,13 +86,16 @@ extension StoreWriter {
 
     // MARK: - The common way
 
-    private func open(_ shape: inout ReferenceShape, name: ArraySlice<UInt8>) {
-        text.removeAll(keepingCapacity: true)
+    /// `rawName` gets the name as it is.
+    private func open(_ shape: inout ReferenceShape, name: Text, _ arena: MessageArena) {
+        text.removeAll()
         Fragments.open(shape.id, to: &text)
         let before = text.count
-        shape.nameIsEscaped = Fragments.name(name, to: &text)
+        rawName.removeAll()
+        unsafe arena.withBytes(name) { unsafe rawName.append($0) }
+        shape.nameIsEscaped = unsafe Fragments.name(rawName.bytes, to: &text)
         shape.escapedNameCount = text.count - before - Fragments.nameGap
-        shape.name = name
+        shape.nameCount = name.count
     }
 
     /// Publishes the record whose own fields stand in `text`.
@@ -123,13 +125,12 @@ extension StoreWriter {
             positionScores: shape.positionScores ?? 0, positionTeams: shape.positionTeams ?? 0, jsonCount: 0,
             shownCount: UInt32(shape.shownCount), ownCount: UInt32(ownCount),
             nameOffset: UInt32(Fragments.idOffset + shape.id.count + Fragments.nameGap),
-            nameCount: UInt32(shape.name.count), escapedNameCount: UInt32(shape.escapedNameCount),
+            nameCount: UInt32(shape.nameCount), escapedNameCount: UInt32(shape.escapedNameCount),
             first: shape.first, second: shape.second, partition: UInt16(shape.partition.rawValue),
             idCount: UInt8(shape.id.count), sport: shape.sport, isKnown: true,
             hasPositionScores: shape.positionScores != nil, hasPositionTeams: shape.positionTeams != nil)
-        let record = unsafe fields.withUnsafeBufferPointer { own in
-            unsafe makeReference(shape.kind, header, own: own, escapedNameOf: shape.nameIsEscaped ? shape.name : nil)
-        }
+        let record = unsafe makeReference(
+            shape.kind, header, own: fields.bytes, escapedNameOf: shape.nameIsEscaped ? rawName.bytes : nil)
         unsafe replace(shape.kind, slot, old, by: record)
         if !wasKnown { entities[Int(shape.kind.rawValue) - 1].known += 1 }
         return wasKnown ? .updated : .created
@@ -156,8 +157,8 @@ extension StoreWriter {
     func rerenderReference(_ kind: ModelKind, _ slot: UInt32) {
         guard let old = unsafe store[kind].record(slot), unsafe old.isKnown else { return }
         let escaped = unsafe old.escapedName.count != old.name.count
-        let name = unsafe escaped ? Array(old.name)[...] : nil
-        let new = unsafe makeReference(kind, old.header.pointee, own: old.own, escapedNameOf: name)
+        let new = unsafe makeReference(
+            kind, old.header.pointee, own: old.own, escapedNameOf: escaped ? old.name : nil)
         unsafe store[kind].records.store(new.base, at: slot)
         unsafe retire(UnsafeMutableRawPointer(mutating: old.base), old.bytes)
     }
@@ -202,26 +203,24 @@ extension StoreWriter {
 
     /// The record of a model that is named but not known: its id alone.
     func makeUnknown(_ id: ID) -> ReferenceRecord {
-        text.removeAll(keepingCapacity: true)
+        text.removeAll()
         Fragments.open(id, to: &text)
-        let header = unsafe text.withUnsafeBytes { text in
-            unsafe ReferenceHeader(
-                offset: -1, hash: ContentHash(of: text), positionScores: 0, positionTeams: 0,
-                jsonCount: UInt32(text.count), shownCount: UInt32(text.count), ownCount: UInt32(text.count),
-                nameOffset: UInt32(Fragments.idOffset), nameCount: UInt32(id.count),
-                escapedNameCount: UInt32(id.count), first: noSlot, second: noSlot, partition: 0,
-                idCount: UInt8(id.count), sport: .soccer, isKnown: false, hasPositionScores: false,
-                hasPositionTeams: false)
-        }
+        let header = unsafe ReferenceHeader(
+            offset: -1, hash: ContentHash(of: UnsafeRawBufferPointer(text.bytes)), positionScores: 0,
+            positionTeams: 0, jsonCount: UInt32(text.count), shownCount: UInt32(text.count),
+            ownCount: UInt32(text.count), nameOffset: UInt32(Fragments.idOffset), nameCount: UInt32(id.count),
+            escapedNameCount: UInt32(id.count), first: noSlot, second: noSlot, partition: 0,
+            idCount: UInt8(id.count), sport: .soccer, isKnown: false, hasPositionScores: false,
+            hasPositionTeams: false)
         return unsafe copyReference(header)
     }
 
     private func makeReference(
         _ kind: ModelKind, _ old: ReferenceHeader, own: UnsafeBufferPointer<UInt8>,
-        escapedNameOf name: ArraySlice<UInt8>?
+        escapedNameOf name: UnsafeBufferPointer<UInt8>?
     ) -> ReferenceRecord {
-        text.removeAll(keepingCapacity: true)
-        unsafe text.append(contentsOf: own)
+        text.removeAll()
+        unsafe text.append(own)
         switch kind {
         case .participant:
             appendShown(",\"region\":", .region, old.first)
@@ -231,10 +230,10 @@ extension StoreWriter {
         }
         var header = old
         header.jsonCount = UInt32(text.count)
-        unsafe text.withUnsafeBytes { unsafe header.hash = ContentHash(of: $0) }
-        if let name {
+        unsafe header.hash = ContentHash(of: UnsafeRawBufferPointer(text.bytes))
+        if let name = unsafe name {
             header.nameOffset = UInt32(text.count)
-            text.append(contentsOf: name)
+            unsafe text.append(name)
         }
         return unsafe copyReference(header)
     }
@@ -253,16 +252,14 @@ extension StoreWriter {
     private func appendShown(_ opening: StaticString, _ kind: ModelKind, _ slot: UInt32) {
         guard slot != noSlot, let record = unsafe store[kind].record(slot), unsafe record.isKnown else { return }
         text.append(ascii: opening)
-        unsafe text.append(contentsOf: record.json)
+        unsafe text.append(record.json)
     }
 
     private func copyReference(_ header: ReferenceHeader) -> ReferenceRecord {
         let base = unsafe allocate(MemoryLayout<ReferenceHeader>.stride + text.count)
         unsafe base.initializeMemory(as: ReferenceHeader.self, to: header)
-        unsafe text.withUnsafeBytes { text in
-            unsafe (base + MemoryLayout<ReferenceHeader>.stride)
-                .copyMemory(from: text.baseAddress.unsafelyUnwrapped, byteCount: text.count)
-        }
+        unsafe (base + MemoryLayout<ReferenceHeader>.stride)
+            .copyMemory(from: text.bytes.baseAddress.unsafelyUnwrapped, byteCount: text.count)
         return unsafe ReferenceRecord(base)
     }
 }

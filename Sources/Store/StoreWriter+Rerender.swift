@@ -6,6 +6,7 @@
 // that was queued at its beginning is done; then the position read at its beginning is published, and the next begins.
 
 import Model
+import Render
 
 /// What waits to be rendered again. Its length is bounded by the number of models: each stands in it at most once.
 struct RerenderQueue {

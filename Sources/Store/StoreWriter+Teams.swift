@@ -20,31 +20,58 @@ extension StoreWriter {
         unsafe publish(new, replaced, team: team, growth: -12)
     }
 
-    /// Puts all events of a partition into their teams' lists, each list built once: how a bulk load ends. Takes time
-    /// in proportion to the partition, about 50 ms for 100,000 events; until then none of them is in a list.
-    func listEvents(of partition: PartitionID) {
-        let slots = eventSlots(of: partition)
-        if participantChanges != changesAtLoad[Int(partition.rawValue)] {
+    /// Puts all events of some partitions into their teams' lists, each list built once: how a bulk load ends. Takes time
+    /// in proportion to the partitions, and to the lists that they add to, about 0.1 µs an event; until then none of the
+    /// events is in a list. So partitions that are loaded together are listed together.
+    func listEvents(of partitions: [PartitionID]) {
+        for partition in partitions where participantChanges != changesAtLoad[Int(partition.rawValue)] {
             // A participant changed while its events here stood in no list, where its renderings would have found them.
-            for slot in slots { _ = rerenderEvent(slot) }
+            for slot in eventSlots(of: partition) { _ = rerenderEvent(slot) }
         }
-        var entries: [(team: UInt32, entry: TeamEntry)] = []
-        entries.reserveCapacity(slots.count * 2)
-        for slot in slots {
-            guard let record = unsafe store.event(slot) else { continue }
+        var found: [(team: UInt32, entry: TeamEntry)] = []
+        found.reserveCapacity(2 * partitions.reduce(0) { $0 + eventCounts[Int($1.rawValue)].live })
+        // For each team where its entries begin: counted first, then summed up.
+        var starts = [Int](repeating: 0, count: entities[Int(ModelKind.participant.rawValue) - 1].slots.highWater + 1)
+        unsafe forEachEvent(of: partitions) { slot, record in
             let entry = unsafe TeamEntry(start: record.start.milliseconds, slot: slot)
             for part in unsafe 0..<record.partCount where unsafe isFirst(part, record) {
-                unsafe entries.append((record.part(part).slot, entry))
+                let team = unsafe record.part(part).slot
+                found.append((team, entry))
+                starts[Int(team) + 1] += 1
             }
         }
-        entries.sort { $0.team != $1.team ? $0.team < $1.team : $0.entry < $1.entry }
-        var start = 0
-        while start < entries.count {
-            let team = entries[start].team
-            var end = start
-            while end < entries.count, entries[end].team == team { end += 1 }
-            merge(entries[start..<end].map(\.entry), team: team)
-            start = end
+        for team in 1..<starts.count { starts[team] += starts[team - 1] }
+        var next = starts
+        var sorted = [TeamEntry](repeating: TeamEntry(start: 0, slot: 0), count: found.count)
+        for index in found.indices {
+            let team = Int(found[index].team)
+            sorted[next[team]] = found[index].entry
+            next[team] += 1
+        }
+        found = []
+        for team in 1..<starts.count where starts[team - 1] < starts[team] {
+            merge(sorted[starts[team - 1]..<starts[team]].sorted(), team: UInt32(team - 1))
+        }
+    }
+
+    /// In the order of slots, and so about that of memory, where that is most of the events there are.
+    private func forEachEvent(of partitions: [PartitionID], _ body: (UInt32, EventRecord) -> Void) {
+        let count = partitions.reduce(0) { $0 + eventCounts[Int($1.rawValue)].live }
+        guard count * 2 > eventSlots.highWater else {
+            for partition in partitions {
+                for slot in eventSlots(of: partition) {
+                    if let record = unsafe store.event(slot) { unsafe body(slot, record) }
+                }
+            }
+            return
+        }
+        var isWanted = [Bool](repeating: false, count: eventCounts.count)
+        for partition in partitions { isWanted[Int(partition.rawValue)] = true }
+        for slot in 0..<UInt32(eventSlots.highWater) {
+            guard let record = unsafe store.event(slot), unsafe isWanted[Int(record.partition.rawValue)] else {
+                continue
+            }
+            unsafe body(slot, record)
         }
     }
 

@@ -2,6 +2,7 @@
 //
 //   StoreWriter             what it owns, slots, retiring
 //   StoreWriter+Events      an event comes, changes, goes
+//   StoreWriter+Expect      what the next events will look for
 //   StoreWriter+Teams       teams' lists
 //   StoreWriter+References  the other five models
 //   StoreWriter+Rerender    what their changes mean for others, in slices
@@ -9,6 +10,7 @@
 
 public import Model
 import Reclamation
+import Render
 import Synchronization
 
 /// What became of a message.
@@ -70,10 +72,11 @@ public final class StoreWriter {
     var drops: [Drop] = []
 
     // Scratch, reused from message to message.
-    var text: [UInt8] = []
-    var rawName: [UInt8] = []
-    var fields: [UInt8] = []
+    var text = TextBuffer()
+    var rawName = TextBuffer()
+    var fields = TextBuffer()
     var parts: [PartSource] = []
+    var expected: [ExpectedLookup] = []
 
     /// Bytes of records, lists and chunks in memory, retired ones included.
     public internal(set) var memoryBytes = 0

@@ -23,6 +23,36 @@ struct RandomTests {
         #expect(validCount > 1_000 && validCount < 9_000, "seed \(random.seed)")
     }
 
+    /// An event that is read in one pass, and the same with a space before it, which is not: both are read alike. Texts of
+    /// every length, so that quotation marks stand at every place of a block.
+    @Test func plainOrNot() {
+        var random = SeededGenerator.forTest(environment: Self.environment)
+        var harness = Harness()
+        let digits = Array("0123456789abcdefghij~ }]{,:".utf8)
+        for round in 0..<4_000 {
+            func text(_ countMax: Int) -> String {
+                let bytes = (0..<Int.random(in: 0...countMax, using: &random)).map { _ in
+                    digits.randomElement(using: &random) ?? 0x30
+                }
+                return "\"\(String(decoding: bytes, as: UTF8.self))\""
+            }
+            var fields = Messages.all(.event).filter { $0.name != "participants" && $0.name != "period" }
+            let scores = (0..<Int.random(in: 0...3, using: &random)).map { _ in text(40) }.joined(separator: ",")
+            fields.append(
+                ("participants", #"[{"id":"p1","score":\#(text(70)),"periodScores":[\#(scores)]},{"id":"p2"}]"#))
+            fields.append(("period", text(40)))
+            fields.append(("minute", "\(Int64.random(in: -2_000...2_000, using: &random) << (round % 52))"))
+            fields.shuffle(using: &random)
+            let json = Messages.object(fields)
+            let outcome = harness.decode(.event, json)
+            #expect(outcome == harness.decode(.event, " " + json), "seed \(random.seed): \(json)")
+            guard case .message = outcome else {
+                Issue.record("invalid, seed \(random.seed): \(json)")
+                continue
+            }
+        }
+    }
+
     /// A message cut anywhere is invalid, and no cut crashes.
     @Test(arguments: ModelKind.allCases)
     func truncated(_ kind: ModelKind) {

@@ -244,6 +244,65 @@ private func participant(_ id: String, _ name: String) -> String {
         #expect(harness.json("e") != nil && harness.json("deleted-meanwhile") == nil)
     }
 
+    /// Events wait to be looked up side by side: in order all the same, whatever stands between them.
+    @Test func theLastOfAKeyWinsWithinABatch() {
+        let harness = Harness()
+        harness.topics()
+        harness.hold(0, 1)
+        harness.start()
+        for round in 0..<50 {
+            harness.source.add(.event, at: Int64(round), "e\(round % 3)", event("e\(round % 3)", score: "\(round)"))
+            if round % 10 == 4 { harness.source.add(.event, 1, at: Int64(round), "other", event("other")) }
+        }
+        harness.source.add(.event, at: 50, "e0", nil)
+        harness.source.add(.event, at: 51, "e1", "no JSON")
+        harness.source.add(.participant, at: 0, "a", participant("a", "Arsenal"))
+        harness.source.add(.event, at: 52, "e2", event("e2", score: "last"))
+        harness.source.add(.endReached(key(.event), position: Offset(60)))
+        harness.turn(2)
+        #expect(harness.json("e0") == nil)
+        #expect(harness.json("e1")?.contains("\"score\":\"49\"") == true)
+        #expect(harness.json("e2")?.contains("\"score\":\"last\"") == true)
+        #expect(harness.json("e1")?.contains("Arsenal - b") == true && harness.json("e2")?.contains("Arsenal") == true)
+        #expect(harness.metrics.invalidTotal(.event) == 1 && harness.metrics.messagesTotal == 59)
+        #expect(harness.reader.applied(PartitionID(0)) == Offset(60))
+        #expect(harness.reader.applied(PartitionID(1)) == Offset(45))
+    }
+
+    /// Opening a partition builds its teams' lists: those that are loaded together wait for each other, but for no log
+    /// that stands still.
+    @Test func partitionsThatAreLoadedTogetherOpenTogether() {
+        let harness = Harness()
+        harness.topics([key(.event): (0, 3), key(.event, 1): (0, 1_500)])
+        harness.hold(0, 1)
+        harness.start()
+        for offset in 0..<3 { harness.source.add(.event, at: Int64(offset), "a\(offset)", event("a\(offset)")) }
+        for offset in 0..<1_400 { harness.source.add(.event, 1, at: Int64(offset), "b\(offset)", event("b\(offset)")) }
+        harness.turn()
+        #expect(!harness.isReady(0) && harness.ingest.life[key(.event)] == .ready, "a full batch: more is on its way")
+        harness.turn()
+        #expect(harness.isReady(0) && !harness.isReady(1), "the other log stands still")
+        for offset in 1_400..<1_500 {
+            harness.source.add(.event, 1, at: Int64(offset), "b\(offset)", event("b\(offset)"))
+        }
+        harness.turn()
+        #expect(harness.isReady(1))
+    }
+
+    /// A partition that is given up between its last message and its opening stays closed.
+    @Test func whatIsDroppedBeforeItOpensStaysClosed() {
+        let harness = Harness()
+        harness.topics([key(.event): (0, 3), key(.event, 1): (0, 1_500)])
+        harness.hold(0, 1)
+        harness.start()
+        for offset in 0..<3 { harness.source.add(.event, at: Int64(offset), "a\(offset)", event("a\(offset)")) }
+        for offset in 0..<1_400 { harness.source.add(.event, 1, at: Int64(offset), "b\(offset)", event("b\(offset)")) }
+        harness.turn()
+        harness.hold(1)
+        harness.turn(3)
+        #expect(!harness.isReady(0) && harness.ingest.life[key(.event)] == .idle && harness.json("a0") == nil)
+    }
+
     /// Readers may begin only when everything that the global topics changed is rendered.
     @Test func globalsAreReadyBehindTheirRendering() {
         let harness = Harness()

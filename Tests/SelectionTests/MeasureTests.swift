@@ -53,7 +53,7 @@ import Testing
         let store = Store(partitionCounts: [Self.partitions, 1, 1, 1, 1, 1])
         let writer = StoreWriter(store)
         measureApply(samples, writer)
-        for partition in 0..<Self.partitions { writer.setReady(PartitionID(partition)) }
+        for partition in 0..<Self.partitions { writer.setReady([PartitionID(partition)]) }
         writer.setGlobalsReady()
         measureRequests(samples, StoreHolder(store), requests)
     }

@@ -34,7 +34,7 @@ final class Pipeline {
     }
 
     func setReady() {
-        for partition in 0..<Self.partitions { writer.setReady(PartitionID(partition)) }
+        for partition in 0..<Self.partitions { writer.setReady([PartitionID(partition)]) }
     }
 
     /// Applies one message to both sides. Returns whether they agree that it is valid.

@@ -56,7 +56,7 @@ struct StressWriter: ~Copyable {
         for team in 0..<StressShared.teamCount { participant("p\(team)") }
         for stage in 0..<StressShared.stageCount { self.stage("s\(stage)") }
         for event in StressShared.anchors + StressShared.deletable { self.event(event) }
-        for partition in 0..<StressShared.partitions { writer.setReady(PartitionID(partition)) }
+        for partition in 0..<StressShared.partitions { writer.setReady([PartitionID(partition)]) }
         writer.setGlobalsReady()
     }
 
@@ -107,7 +107,7 @@ struct StressWriter: ~Copyable {
         for (id, value) in alive where StressShared.partition(id) == StressShared.movingPartition {
             apply(.event, id, value)
         }
-        writer.setReady(StressShared.movingPartition)
+        writer.setReady([StressShared.movingPartition])
     }
 
     // MARK: - Messages

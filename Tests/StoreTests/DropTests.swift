@@ -43,7 +43,7 @@ import Testing
         #expect(!reader.readyPartitions.contains(Self.zero) && reader.applied(Self.zero) == Offset(0))
         // Held again it fills as it did before.
         fixture.event("a5", teams: ["t0"])
-        fixture.writer.setReady(Self.zero)
+        fixture.writer.setReady([Self.zero])
         #expect(fixture.json(event: "a5") != nil && reader.readyPartitions.contains(Self.zero))
     }
 

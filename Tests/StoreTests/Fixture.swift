@@ -18,7 +18,7 @@ final class Fixture {
     init(partitions: Int = 2, retiredBytesMax: Int = 256 << 20, memoryBytesMax: Int = .max) {
         store = Store(partitionCounts: [partitions, 1, 1, 1, 1, 1], memoryBytesMax: memoryBytesMax)
         writer = StoreWriter(store, retiredBytesMax: retiredBytesMax)
-        for partition in 0..<partitions { writer.setReady(PartitionID(partition)) }
+        for partition in 0..<partitions { writer.setReady([PartitionID(partition)]) }
         writer.setGlobalsReady()
     }
 

@@ -1,8 +1,8 @@
 // The seam to simdjson: reads one JSON object into a flat structure of the fields that a model knows.
 //
 // This side knows JSON and the names of the fields; which values are legal is decided in Swift (`Decode`).
-// Nothing here throws, aborts or keeps a pointer to its input. A reader is used by one thread at a time. The texts
-// it hands out are UTF-8, unescaped, not terminated, and valid until its next read.
+// Nothing here throws or aborts. A reader is used by one thread at a time. The texts it hands out are UTF-8, unescaped,
+// not terminated, and valid until its next read, but not longer than the bytes that were read: they may point into them.
 
 #pragma once
 

@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# What updates do to answers: p99.9 of an open loop at half of the saturation, with 100,000 updates a second going through
+# decode and apply meanwhile, against the same without. The updates come from a prepared source inside the server
+# (favorites-prepared), whose event loop has one processor; its writer shares the other with the load generator, in both
+# cases. Saturation is measured without updates. Both cases in turn, several rounds. Fails only where requests failed or
+# updates did not come at nine tenths of their rate.
+#
+#     Benchmarks/updates.sh        ROUNDS=5 RUN_SECONDS=5 EVENTS=600000 RATE=100000
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+rounds=${ROUNDS:-5}
+seconds=${RUN_SECONDS:-5}
+updates=${RATE:-100000}
+[ "${#processors[@]}" -ge 2 ] || fail "two processors are needed"
+load=$(Benchmarks/build.sh favorites-load)
+build=(swift build -c release --package-path Benchmarks --scratch-path Benchmarks/.build-prepared
+    --product favorites-prepared)
+"${build[@]}" >"$work/build.log" 2>&1 || fail "the server does not build: $(tail -n 5 "$work/build.log")"
+prepared=$("${build[@]}" --show-bin-path)/favorites-prepared
+
+"$favorites" generate --events "${EVENTS:-600000}" --seed 1 --now "$now" --plain --out "$work/offer" \
+    >"$work/generate.log"
+http=$(free_port)
+mkfifo "$work/orders"
+# Opened for both, so that opening waits for nobody.
+exec 3<>"$work/orders"
+# Not by `background`: that gives a process no input.
+taskset -c "${processors[0]}" "$prepared" "$work/offer" "$http" "$now" <&3 >"$work/prepared.log" 2>&1 &
+server=$!
+started+=("$server")
+wait_for 60 "favorites-prepared" grep -q ready "$work/prepared.log"
+writer=$(grep -lx writer /proc/"$server"/task/*/comm | cut -d / -f 5)
+taskset -pc "${processors[1]}" "$writer" >/dev/null || fail "the writer cannot be moved"
+
+# order RATE: sets the rate of updates; prints how many there were so far.
+order() {
+    local lines
+    lines=$(wc -l <"$work/prepared.log")
+    echo "$1" >&3
+    for _ in {1..100}; do
+        [ "$(wc -l <"$work/prepared.log")" -eq "$lines" ] || break
+        sleep 0.01
+    done
+    tail -n 1 "$work/prepared.log"
+}
+
+# run NAME OPTION…: one run of the generator on its processor; its figures in $work/NAME.json.
+run() {
+    local name=$1
+    shift
+    taskset -c "${processors[1]}" "$load" --target "127.0.0.1:$http" --connections 32 --seconds "$seconds" \
+        --data "$work/offer" --mix ids-10-teams-3 --seed 1 --json "$work/$name.json" "$@" >"$work/$name.log" 2>&1 ||
+        fail "the generator: $(tail -n 3 "$work/$name.log")"
+    [ "$(figure "$name" failed)" = 0 ] || fail "$(figure "$name" failed) requests failed"
+}
+
+# figure NAME KEY
+figure() { sed -n "s|.*\"$2\" *: *\([0-9.]*\).*|\1|p" "$work/$1.json" | head -n 1; }
+
+order 0 >/dev/null
+run saturation
+saturation=$(figure saturation rate)
+half=$(awk -v rate="$saturation" 'BEGIN { printf "%d", rate / 2 }')
+echo "saturation $saturation requests/s; open loop at $half/s; load at the start: $(cut -d ' ' -f 1 /proc/loadavg)"
+printf '%6s %10s %12s %10s %10s %10s\n' round case 'updates/s' 'p50 us' 'p99 us' 'p99.9 us'
+for ((round = 1; round <= rounds; round++)); do
+    for case in without with; do
+        [ $case = with ] && rate=$updates || rate=0
+        before=$(order "$rate")
+        run $case --rate "$half"
+        applied=$((($(order 0) - before) / seconds))
+        [ "$applied" -ge $((rate * 9 / 10)) ] || fail "only $applied updates a second came"
+        figure $case p999_us >>"$work/$case.p999"
+        printf '%6d %10s %12d %10s %10s %10s\n' "$round" $case "$applied" "$(figure $case p50_us)" \
+            "$(figure $case p99_us)" "$(figure $case p999_us)"
+    done
+done
+paste "$work/with.p999" "$work/without.p999" | awk '{ print $1 / $2 }' >"$work/ratio"
+echo "p99.9 in us, median, least, most: without $(spread <"$work/without.p999"), with $(spread <"$work/with.p999")"
+echo "with / without: $(spread <"$work/ratio")"
