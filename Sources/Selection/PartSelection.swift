@@ -165,7 +165,7 @@ struct PartSelection: ~Copyable {
 
 /// An event that may be among a team's first.
 @unsafe
-private struct Candidate: BitwiseCopyable {
+struct Candidate: BitwiseCopyable {
     var record: EventRecord
     var slot: UInt32
 

@@ -5,7 +5,8 @@ import Model
 
 /// slot → index, for one request at a time.
 struct SlotMarks: ~Copyable {
-    private struct Mark: BitwiseCopyable {
+    // Not private: Swift 6.3.1 cannot compile a list of private values that another file destroys.
+    struct Mark: BitwiseCopyable {
         var stamp: UInt32 = 0
         var slot: UInt32 = 0
         var index: Int32 = 0
