@@ -6,10 +6,10 @@
 MAPS: a copy of /proc/PID/maps; SYMBOLS: what `nm --defined-only` and `readelf -lW` say of EXECUTABLE, one behind the other
 (asked for once, since that takes longer than all the rest); BEFORE and AFTER: copies of the counts. Prints the calls between the two by owner:
 
-    ours N      the innermost caller that is no runtime's or standard library's is of a module of this project
-    nio N       of SwiftNIO
-    rdkafka N   of librdkafka, threads of its own included
-    rest N      of another package, or no such caller is known
+    ours N          the innermost caller that is no runtime's or standard library's is of a module of this project
+    nio N           of SwiftNIO
+    rest N          of another package, or no such caller is known
+    background N    whoever called: on the writer's thread, the cluster's or one of librdkafka's, which no request waits for
 
 With --stacks also the N stacks that called most, innermost first.
 """
@@ -88,6 +88,11 @@ def owner_of(name):
     return "nio" if module.startswith(("NIO", "_NIO")) else "rest"
 
 
+def is_background(name):
+    """Whether a function runs on the writer's or the cluster's thread alone."""
+    return name.startswith("$s7Cluster") or "12WriterThread" in name
+
+
 def main():
     arguments = sys.argv[1:]
     shown = 0
@@ -111,16 +116,13 @@ def main():
         return None, "?"
 
     def owner_of_stack(frames):
-        for address in frames:
-            name, path = frame(address)
-            if "librdkafka" in path:
-                return "rdkafka"
-            found = owner_of(name) if name else None
-            if found:
-                return found
-        return "rest"
+        callers = [frame(address) for address in frames]
+        if any("librdkafka" in path or is_background(name or "") for name, path in callers):
+            return "background"
+        found = [owner for owner in (owner_of(name) for name, _ in callers if name) if owner]
+        return found[0] if found else "rest"
 
-    owners, stacks = collections.Counter(ours=0, nio=0, rdkafka=0, rest=0), []
+    owners, stacks = collections.Counter(ours=0, nio=0, rest=0, background=0), []
     for key, (calls, frames) in after.items():
         calls -= before.get(key, (0, []))[0]
         if calls > 0:

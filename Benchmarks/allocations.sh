@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Counts the allocations of a request on the read path: calls of malloc and its kin of the whole process, over REQUESTS
-# requests of each kind (MIX_REQUESTS of the mix that is a row of the results), less what the process calls in the same
-# time without a request (timers, heartbeats); split by who called into ours, SwiftNIO's, librdkafka's and the rest. For
-# `favorites serve`, and for the router and the three nodes (all together) of a cluster. The counts are the same on every
-# machine, so this gates: it fails where a further id costs us an allocation, or a request costs us more than CALLS_MAX.
+# requests of each kind (MIX_REQUESTS of the mix that is a row of the results), split by who called into ours, SwiftNIO's
+# and the rest; what the writer's, the cluster's and librdkafka's threads call stands apart, it goes with time, not with
+# requests. For `favorites serve`, and for the router and the three nodes (all together) of a cluster. The counts are the
+# same on every machine, so this gates: it fails where a further id costs us an allocation, or a request costs us more
+# than CALLS_MAX.
 #
 #     Benchmarks/allocations.sh             REQUESTS=5000 MIX_REQUESTS=100000 CALLS_MAX=4
 #     REQUESTS=2000 MIX_REQUESTS=2000 Benchmarks/allocations.sh    the short form, for CI
@@ -21,12 +22,16 @@ cc -O2 -shared -fPIC -o "$work/count_mallocs.so" Benchmarks/count_mallocs.c || f
 { nm --defined-only "$favorites" && readelf -lW "$favorites"; } >"$work/symbols"
 counting=(env LD_PRELOAD="$work/count_mallocs.so" COUNT_MALLOCS="$work/%s.counts")
 
-# send COUNT PATH [HEADER]: over eight connections, COUNT a multiple of eight. What follows `#` stays with curl and makes it
+# One connection, so that each request is alone; `measure_all` takes more for the mix, which is long.
+lanes=1
+
+# send COUNT PATH [HEADER]: over `lanes` connections, COUNT a multiple of it. What follows `#` stays with curl and makes it
 # repeat the request.
 send() {
     local lane ids=()
-    for lane in {1..8}; do
-        curl -sf -o "$work/answer-$lane" -w '%{http_code}\n' -H "${3:-Accept: */*}" "$asked$2#[1-$(($1 / 8))]" \
+    rm -f "$work"/codes-*
+    for ((lane = 1; lane <= lanes; lane++)); do
+        curl -sf -o "$work/answer-$lane" -w '%{http_code}\n' -H "${3:-Accept: */*}" "$asked$2#[1-$(($1 / lanes))]" \
             >"$work/codes-$lane" &
         ids+=($!)
     done
@@ -49,29 +54,25 @@ callers() {
 
 # measure NAME PATH [HEADER]: prints a row for each group of processes; sets `ours_of` and `nio_of`, calls by group.
 measure() {
-    local began seconds group name ours nio rdkafka rest
+    local group name ours nio rest background
     : >"$work/answer-1"
     send 800 "$2" "${3:-}"
     keep before
-    began=$(date +%s%N)
     send "$requests" "$2" "${3:-}"
-    seconds=$(awk -v ns=$(($(date +%s%N) - began)) 'BEGIN { print ns / 1e9 }')
     keep after
     for group in $groups; do
         for name in "${!process_of[@]}"; do
             [ "${name%%-*}" = "$group" ] || continue
-            callers "$name" before after | sed 's/^/calls /'
-            cat "$work/$name.idle"
-        done | awk -v requests="$requests" -v seconds="$seconds" -v idle="$idle_seconds" '
-            $1 == "calls" { calls[$2] += $3 }
-            $1 == "idle" { calls[$2] -= $3 * seconds / idle }
-            function each(owner) { return calls[owner] > 0 ? calls[owner] / requests : 0 }
-            END { printf "%.2f %.2f %.2f %.2f\n", each("ours"), each("nio"), each("rdkafka"), each("rest") }' \
+            callers "$name" before after
+        done | awk -v requests="$requests" '
+            { calls[$1] += $2 }
+            function each(owner) { return calls[owner] / requests }
+            END { printf "%.2f %.2f %.2f %.2f\n", each("ours"), each("nio"), each("rest"), each("background") }' \
             >"$work/figures"
-        read -r ours nio rdkafka rest <"$work/figures"
+        read -r ours nio rest background <"$work/figures"
         ours_of[$group]=$ours nio_of[$group]=$nio
-        printf '%-32s %-8s %8d %8s %8s %8s %8s %8s\n' "$1" "$group" "$(wc -c <"$work/answer-1")" "$(sort -u "$work/codes")" \
-            "$ours" "$nio" "$rdkafka" "$rest"
+        printf '%-32s %-8s %8d %8s %8s %8s %8s %10s\n' "$1" "$group" "$(wc -c <"$work/answer-1")" "$(sort -u "$work/codes")" \
+            "$ours" "$nio" "$rest" "$background"
         [ -z "${STACKS:-}" ] || for name in "${!process_of[@]}"; do
             [ "${name%%-*}" != "$group" ] || callers "$name" before after --stacks "$STACKS" | sed 1,4d
         done
@@ -80,24 +81,11 @@ measure() {
     done
 }
 
-# What the processes call without being asked, once they have settled.
-measure_idle() {
-    idle_seconds=5
-    send 800 "/v1/api/app/mym/soccer?eventIds=$(event_ids 10)&teamIds=$(team_ids 3)"
-    sleep 2
-    keep idle-before
-    sleep "$idle_seconds"
-    keep idle-after
-    local name
-    for name in "${!process_of[@]}"; do callers "$name" idle-before idle-after | sed 's/^/idle /' >"$work/$name.idle"; done
-}
-
 # measure_all: every kind of request; those with more ids are not to cost more.
 measure_all() {
     local mym=/v1/api/app/mym/soccer group tag
     local -A one ten hundred
-    measure_idle
-    printf '%-32s %-8s %8s %8s %8s %8s %8s %8s\n' "$requests requests of each" process bytes status ours NIO Kafka rest
+    printf '%-32s %-8s %8s %8s %8s %8s %8s %10s\n' "$requests requests of each" process bytes status ours NIO rest background
     measure "mym, 1 event id" "$mym?eventIds=$(event_ids 1)"
     for group in $groups; do one[$group]=${ours_of[$group]}; done
     measure "mym, 10 event ids" "$mym?eventIds=$(event_ids 10)"
@@ -118,7 +106,7 @@ measure_all() {
     tag=$(curl -sfI "$asked$both" | tr -d '\r' | awk 'tolower($1) == "etag:" { print $2 }')
     measure "mym, 10 and 3 ids, unchanged" "$both" "If-None-Match: $tag"
     measure "myt, 3 team ids" "/v1/api/app/myt/soccer?teamIds=$(team_ids 3)"
-    requests=$mix_requests measure "mym, 10 event ids, 3 team ids" "$both"
+    lanes=8 requests=$mix_requests measure "mym, 10 event ids, 3 team ids" "$both"
 }
 
 # no_more FEW MANY COUNT WHAT: MANY is FEW and nothing for each of COUNT.

@@ -95,8 +95,8 @@ load_by_wrk() {
 # for each request. OURS and PEER are commands that print figures as `load` does; they run in turn, `rounds` times, who
 # goes first changing from pair to pair. Prints a table and adds a row to the results.
 #
-# Where a server was not busy all the time the generator was the limit, and rates say less than what the servers' processors
-# needed: then that ratio is a row too.
+# Where a server was not busy all the time the generator, or something else on the machine, was the limit, and rates say
+# less than what the servers' processors needed: then that ratio is a row too.
 compare_rate() {
     run_pairs "$3" "$4"
     report "$1" "$2" '$1' '$4' "/s"
