@@ -110,6 +110,9 @@ public final class NodeCore: Sendable {
         registry.sampled("store_record_bytes", .gauge, help: "Bytes of records and lists, retired ones included.") {
             $0.add(writer.report.recordBytes)
         }
+        registry.sampled("store_event_json_bytes", .gauge, help: "Bytes of the events' ready JSON.") {
+            $0.add(writer.report.eventJSONBytes)
+        }
         registry.sampled("store_live_bytes", .gauge, help: "Bytes of records, lists, tables and slab pages.") {
             $0.add(writer.report.liveBytes)
         }

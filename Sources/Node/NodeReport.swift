@@ -32,6 +32,7 @@ public struct NodeReport: Sendable {
     public var holdings: [Holding] = []
     public var globals: [GlobalReport] = []
     public var recordBytes = 0
+    public var eventJSONBytes = 0
     public var liveBytes = 0
     public var reservedBytes = 0
     public var retiredBytes = 0

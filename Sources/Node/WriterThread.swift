@@ -231,6 +231,7 @@ public final class WriterThread: Sendable {
         }
         report.phase = !life.areGlobalsReady ? .loadingGlobals : report.models[0].isLoaded ? .ready : .loadingEvents
         report.recordBytes = writer.memoryBytes
+        report.eventJSONBytes = writer.eventJSONBytes
         report.liveBytes = writer.liveBytes
         report.reservedBytes = writer.reservedBytes
         report.retiredBytes = writer.retiredBytes

@@ -83,11 +83,11 @@ struct RecordMemory: ~Copyable, @unchecked Sendable {
     /// Bytes mapped from the system. Pages of the first regions and of the reserve are resident once touched.
     var bytesReserved: Int { unsafe state.pointee.regions * Region.bytes + state.pointee.bytesMapped }
 
-    /// Whether a message may be applied; see above.
+    /// Fills the reserve up, where the system lets it. Whether a message may be applied; see above.
     @inline(__always)
     func prepare() -> Bool {
-        guard unsafe state.pointee.bytesLive < bytesMax else { return false }
-        return unsafe state.pointee.emptyRegions > 0 || mapRegion()
+        guard unsafe state.pointee.emptyRegions > 0 || mapRegion() else { return false }
+        return unsafe state.pointee.bytesLive < bytesMax
     }
 
     // MARK: - Blocks

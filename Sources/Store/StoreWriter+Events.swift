@@ -72,6 +72,8 @@ extension StoreWriter {
 
     func removeEvent(_ slot: UInt32, _ id: ID, _ partition: PartitionID) {
         guard let record = unsafe store.event(slot) else { return }
+        // Removing takes memory too, for the teams' shorter lists, before it gives any back. It is never refused.
+        _ = store.memory.prepare()
         unsafe store.partitions[Int(partition.rawValue)].index
             .remove(id.hash, slot: slot, &eventCounts[Int(partition.rawValue)], store.memory) {
                 unsafe retireTable($0, $1)
@@ -85,6 +87,7 @@ extension StoreWriter {
             release(.participant, team)
         }
         unsafe release(.stage, record.stageSlot)
+        unsafe eventJSONBytes -= record.layout.jsonCount
         unsafe retire(UnsafeMutableRawPointer(mutating: record.base), record.bytes)
         retireSlot(.eventSlot(slot))
     }
@@ -93,6 +96,7 @@ extension StoreWriter {
 
     private func insert(_ record: EventRecord, _ id: ID, at slot: UInt32) {
         unsafe retain(.stage, record.stageSlot)
+        unsafe eventJSONBytes += record.layout.jsonCount
         unsafe store.events.store(record.base, at: slot)
         let partition = unsafe Int(record.partition.rawValue)
         if eventCounts[partition].live == 0 { changesAtLoad[partition] = participantChanges }
@@ -128,6 +132,7 @@ extension StoreWriter {
             if isGone { release(.participant, team) }
         }
         if otherStage { unsafe release(.stage, old.stageSlot) }
+        unsafe eventJSONBytes += record.layout.jsonCount - old.layout.jsonCount
         unsafe retire(UnsafeMutableRawPointer(mutating: old.base), old.bytes)
     }
 
@@ -170,6 +175,7 @@ extension StoreWriter {
             unsafe text.append(UnsafeBufferPointer(rebasing: old.json[source.tail]))
         }
         guard let record = unsafe made else { return false }
+        unsafe eventJSONBytes += record.layout.jsonCount - old.layout.jsonCount
         unsafe store.events.store(record.base, at: slot)
         unsafe retire(UnsafeMutableRawPointer(mutating: old.base), old.bytes)
         return true

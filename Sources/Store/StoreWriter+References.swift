@@ -155,7 +155,8 @@ extension StoreWriter {
 
     /// Puts a record with another derived part, and nothing else changed, in place.
     func rerenderReference(_ kind: ModelKind, _ slot: UInt32) {
-        guard let old = unsafe store[kind].record(slot), unsafe old.isKnown else { return }
+        // Without memory it stays as it was: better than nothing.
+        guard store.memory.prepare(), let old = unsafe store[kind].record(slot), unsafe old.isKnown else { return }
         let escaped = unsafe old.escapedName.count != old.name.count
         let new = unsafe makeReference(
             kind, old.header.pointee, own: old.own, escapedNameOf: escaped ? old.name : nil)

@@ -80,6 +80,8 @@ public final class StoreWriter {
 
     /// Bytes of records, lists and chunks in memory, retired ones included.
     public internal(set) var memoryBytes = 0
+    /// Bytes of the events' ready JSON.
+    public internal(set) var eventJSONBytes = 0
 
     /// Traps where the store has or had a writer: what it counted went with it.
     public init(_ store: Store, retiredBytesMax: Int = 256 << 20) {

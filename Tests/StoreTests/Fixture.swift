@@ -112,7 +112,7 @@ final class Fixture {
     func expectEmpty(_ comment: Comment? = nil) {
         settle()
         #expect(writer.retiredCount == 0 && writer.retiredBytes == 0, comment)
-        #expect(writer.memoryBytes == 0, comment)
+        #expect(writer.memoryBytes == 0 && writer.eventJSONBytes == 0, comment)
         // What is left are the smallest tables and the slabs' pages, which stay.
         let slots =
             [writer.eventSlots.highWater, writer.entities[0].slots.highWater] + writer.entities.map(\.slots.highWater)
