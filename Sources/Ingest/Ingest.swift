@@ -176,9 +176,11 @@ public final class Ingest {
     }
 
     private func advance(_ partition: TopicPartition, _ position: Offset) {
-        guard writer.applied(partition) < position else { return }
-        writer.advance(partition, to: position)
-        if partition.kind != .event { globalsMoved = true }
+        // What was decoded and applied together has said so already.
+        if writer.applied(partition) < position {
+            writer.advance(partition, to: position)
+            if partition.kind != .event { globalsMoved = true }
+        }
         perform(life.reached(partition, position))
     }
 
