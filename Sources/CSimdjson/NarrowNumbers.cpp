@@ -33,9 +33,10 @@ uint8_t *skipNumber(uint8_t *byte, const uint8_t *end, bool &isWide) noexcept {
         if (!isDigit(byte)) return nullptr;
         while (isDigit(byte)) byte++;
     }
-    // `1e400e5` must not become `0.000e5`, which is a number.
-    bool goesOn = byte < end && (*byte == '.' || (*byte | 0x20) == 'e');
-    return goesOn ? nullptr : byte;
+    // `1e400e5` must not become `0.000e5`, which is a number, nor `-1-5e3` become `-10.00`.
+    bool isAtEnd = byte == end || *byte == ',' || *byte == ']' || *byte == '}' || *byte == ' ' || *byte == '\t' ||
+        *byte == '\n' || *byte == '\r';
+    return isAtEnd ? byte : nullptr;
 }
 
 }  // namespace

@@ -147,7 +147,7 @@ public final class Ingest {
         }
     }
 
-    /// Says how far the run has come. Its records may be visible earlier: *started* was raised with each.
+    /// Says how far the run has come, and what follows from it.
     private func endRun() {
         guard let run else { return }
         applyDecoded()
@@ -176,9 +176,11 @@ public final class Ingest {
     }
 
     private func advance(_ partition: TopicPartition, _ position: Offset) {
-        guard writer.applied(partition) < position else { return }
-        writer.advance(partition, to: position)
-        if partition.kind != .event { globalsMoved = true }
+        // What was decoded and applied together has said so already.
+        if writer.applied(partition) < position {
+            writer.advance(partition, to: position)
+            if partition.kind != .event { globalsMoved = true }
+        }
         perform(life.reached(partition, position))
     }
 
@@ -209,9 +211,16 @@ public final class Ingest {
         }
     }
 
-    /// Applies the events that were decoded and wait, in their order.
+    /// Applies the events that were decoded and wait, in their order, and says so: *applied* is never further behind
+    /// *started* than these few.
     private func applyDecoded() {
-        decoded.apply(to: writer) { result, source, offset in count(result, source, offset) }
+        var last: (source: TopicPartition, position: Offset)?
+        decoded.apply(to: writer) { result, source, offset in
+            count(result, source, offset)
+            last = (source, Offset(offset.rawValue + 1))
+        }
+        guard let last, writer.applied(last.source) < last.position else { return }
+        writer.advance(last.source, to: last.position)
     }
 
     // MARK: - What else the source says

@@ -37,6 +37,7 @@ struct JSONTests {
         (#"{$GOOD,"x":.5}"#, "value is not JSON"), (#"{$GOOD,"x":1.}"#, "value is not JSON"),
         (#"{$GOOD,"x":1e}"#, "value is not JSON"), (#"{$GOOD,"x":-}"#, "value is not JSON"),
         (#"{$GOOD,"x":1e400e5}"#, "value is not JSON"), (#"{$GOOD,"x":1e400.5}"#, "value is not JSON"),
+        (#"{$GOOD,"x":[-1-5e300]}"#, "value is not JSON"), (#"{$GOOD,"x":1-1e400}"#, "value is not JSON"),
         (#"{$GOOD,"x":1e400x}"#, "value is not JSON"), (#"{$GOOD,"x":x1e400}"#, "value is not JSON"),
         (#"{$GOOD,"x":01e400}"#, "value is not JSON"), (#"{$GOOD,"x":1e400,"y":1e}"#, "value is not JSON"),
         (#"{$GOOD,"x":18446744073709551616-1}"#, "value is not JSON"),
