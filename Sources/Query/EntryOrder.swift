@@ -26,8 +26,8 @@ extension StageEntry {
     @inline(__always)
     static func isBefore(_ left: UnsafePointer<StageEntry>, _ right: UnsafePointer<StageEntry>) -> Bool {
         // Nearly always the first position decides.
-        if unsafe left.pointee.hasPositionScores && right.pointee.hasPositionScores
-            && left.pointee.positionScores != right.pointee.positionScores
+        if unsafe left.pointee.isKnown && right.pointee.isKnown && left.pointee.hasPositionScores
+            && right.pointee.hasPositionScores && left.pointee.positionScores != right.pointee.positionScores
         {
             return unsafe left.pointee.positionScores < right.pointee.positionScores
         }

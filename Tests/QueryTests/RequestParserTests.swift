@@ -17,11 +17,11 @@ import Testing
 
     static let accepted: [(String, [String], [String], Int, Int)] = [
         ("eventIds=1", ["1"], [], 350, 0),
-        ("eventIds=b,a,B", ["B", "a", "b"], [], 350, 0),
-        ("eventIds=2,1&eventIds=3,1", ["1", "2", "3"], [], 350, 0),
-        ("eventIds=2%2C1%2c%32", ["1", "2"], [], 350, 0),
+        ("eventIds=b,a,B", ["b", "a", "B"], [], 350, 0),
+        ("eventIds=2,1&eventIds=3,1", ["2", "1", "3"], [], 350, 0),
+        ("eventIds=2%2C1%2c%32", ["2", "1"], [], 350, 0),
         ("%65ventIds=1&team%49ds=t", ["1"], ["t"], 350, 0),
-        ("teamIds=t2&teamIds=t1&limit=1&offset=0", [], ["t1", "t2"], 1, 0),
+        ("teamIds=t2&teamIds=t1&limit=1&offset=0", [], ["t2", "t1"], 1, 0),
         ("teamIds=t&limit=350&offset=007", [], ["t"], 350, 7),
         ("limit=%31%30&teamIds=a:b_c-d.e", [], ["a:b_c-d.e"], 10, 0),
         ("teamIds=t&offset=9223372036854775807", [], ["t"], 350, .max),
@@ -38,7 +38,7 @@ import Testing
 
     @Test func teams() throws {
         for sport in Sport.allCases {
-            let expected = TeamsRequest(sport: sport, teamIDs: ids(["1", "2"]))
+            let expected = TeamsRequest(sport: sport, teamIDs: ids(["2", "1"]))
             #expect(try parse("/v1/api/app/myt/\(sport.name)?teamIds=2,1&teamIds=2") == .teams(expected))
         }
     }
@@ -125,7 +125,8 @@ import Testing
                         ? String(UnicodeScalar(byte)) : "%" + String(byte, radix: 16, uppercase: true)
                 }.joined()
             }
-            let expected = ids(Set(names).sorted { Array($0.utf8).lexicographicallyPrecedes(Array($1.utf8)) })
+            var seen = Set<String>()
+            let expected = ids(names.filter { seen.insert($0).inserted })
             guard case .matches(let request) = try parse("/v1/api/app/mym/soccer?\(query)") else {
                 Issue.record("seed \(generator.seed), \(query)")
                 continue
