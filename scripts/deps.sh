@@ -5,7 +5,7 @@ set -euo pipefail
 
 build=(g++ make pkg-config librdkafka-dev libsimdjson-dev libxxhash-dev zlib1g-dev)
 tests=(curl nginx-light varnish)
-bench=(wrk)
+bench=(wrk libdeflate-dev libisal-dev)
 
 wanted=("${build[@]}")
 case "${1:-build}" in

@@ -86,7 +86,7 @@ extension StoreWriter {
             release(.participant, team)
         }
         unsafe release(.stage, record.stageSlot)
-        unsafe retire(UnsafeMutableRawPointer(mutating: record.base), record.bytes)
+        unsafe retire(record)
         retireSlot(.eventSlot(slot))
     }
 
@@ -128,7 +128,7 @@ extension StoreWriter {
             if isGone { release(.participant, team) }
         }
         unsafe release(.stage, old.stageSlot)
-        unsafe retire(UnsafeMutableRawPointer(mutating: old.base), old.bytes)
+        unsafe retire(old)
     }
 
     /// Whether no earlier part of the record is the same participant: it counts once for its team.
@@ -166,7 +166,7 @@ extension StoreWriter {
             partition: old.partition, offset: old.offset, middle: old.layout.middle)
         guard let record = unsafe makeRecord(shape, source: old.json) else { return false }
         unsafe store.events.store(record.base, at: slot)
-        unsafe retire(UnsafeMutableRawPointer(mutating: old.base), old.bytes)
+        unsafe retire(old)
         return true
     }
 
@@ -227,9 +227,12 @@ extension StoreWriter {
 
     private func copyRecord(_ header: EventHeader) -> EventRecord {
         let isEscaped = header.layout.nameIsEscaped
-        let base = unsafe allocate(
-            EventRecord.bytes(
-                jsonCount: text.count, partCount: parts.count, unescapedCount: isEscaped ? rawName.count : nil))
+        let packed = unsafe pack(text.count)
+        var header = header
+        header.layout.isPacked = unsafe packed != nil
+        let plainBytes = EventRecord.plainBytes(
+            jsonCount: text.count, partCount: parts.count, unescapedCount: isEscaped ? rawName.count : nil)
+        let base = unsafe allocate(plainBytes + (packed?.count ?? 0))
         unsafe base.initializeMemory(as: EventHeader.self, to: header)
         var end = unsafe base + EventRecord.textOffset
         unsafe text.withUnsafeBytes { unsafe append($0, at: &end) }
@@ -241,6 +244,7 @@ extension StoreWriter {
             unsafe withUnsafeBytes(of: UInt32(rawName.count)) { unsafe append($0, at: &end) }
             unsafe rawName.withUnsafeBytes { unsafe append($0, at: &end) }
         }
+        unsafe putPacked(packed, at: end)
         return unsafe EventRecord(base)
     }
 
@@ -252,6 +256,7 @@ extension StoreWriter {
 
     private func free(_ record: EventRecord) {
         unsafe memoryBytes -= record.bytes
+        packedBytes -= unsafe record.packed?.count ?? 0
         unsafe store.memory.free(UnsafeMutableRawPointer(mutating: record.base), record.bytes)
     }
 }

@@ -149,7 +149,7 @@ extension StoreWriter {
         unsafe unlink(kind, slot, old, keeping: new)
         let looksSame = unsafe kind == .participant && equals(old.shown, new.shown)
         if !looksSame { passOn(kind, slot) }
-        unsafe retire(UnsafeMutableRawPointer(mutating: old.base), old.bytes)
+        unsafe retire(old)
     }
 
     /// Puts a record with another derived part, and nothing else changed, in place.
@@ -159,7 +159,7 @@ extension StoreWriter {
         let name = unsafe escaped ? Array(old.name)[...] : nil
         let new = unsafe makeReference(kind, old.header.pointee, own: old.own, escapedNameOf: name)
         unsafe store[kind].records.store(new.base, at: slot)
-        unsafe retire(UnsafeMutableRawPointer(mutating: old.base), old.bytes)
+        unsafe retire(old)
     }
 
     // MARK: - Who names whom
@@ -213,7 +213,8 @@ extension StoreWriter {
                 idCount: UInt8(id.count), sport: .soccer, isKnown: false, hasPositionScores: false,
                 hasPositionTeams: false)
         }
-        return unsafe copyReference(header)
+        // What is named and not known stands in few answers, and not for long.
+        return unsafe copyReference(header, isFragment: false)
     }
 
     private func makeReference(
@@ -236,7 +237,7 @@ extension StoreWriter {
             header.nameOffset = UInt32(text.count)
             text.append(contentsOf: name)
         }
-        return unsafe copyReference(header)
+        return unsafe copyReference(header, isFragment: kind == .participant || kind == .stage)
     }
 
     /// `,"category":{…},"region":{…},"season":{…}`, each where it is known.
@@ -256,13 +257,17 @@ extension StoreWriter {
         unsafe text.append(contentsOf: record.json)
     }
 
-    private func copyReference(_ header: ReferenceHeader) -> ReferenceRecord {
-        let base = unsafe allocate(MemoryLayout<ReferenceHeader>.stride + text.count)
+    private func copyReference(_ header: ReferenceHeader, isFragment: Bool) -> ReferenceRecord {
+        let packed = unsafe isFragment ? pack(Int(header.jsonCount)) : nil
+        var header = header
+        header.isPacked = unsafe packed != nil
+        let base = unsafe allocate(MemoryLayout<ReferenceHeader>.stride + text.count + (packed?.count ?? 0))
         unsafe base.initializeMemory(as: ReferenceHeader.self, to: header)
         unsafe text.withUnsafeBytes { text in
             unsafe (base + MemoryLayout<ReferenceHeader>.stride)
                 .copyMemory(from: text.baseAddress.unsafelyUnwrapped, byteCount: text.count)
         }
+        unsafe putPacked(packed, at: base + MemoryLayout<ReferenceHeader>.stride + text.count)
         return unsafe ReferenceRecord(base)
     }
 }
