@@ -3,10 +3,10 @@
 
     scripts/train-deflate-code.py FILE...     bodies of mym and myt answers as they were sent, one a file
 
-Cuts each body into fragments and pieces as Sources/Render/FragmentPacker.swift and Sources/Query/GzipBody.swift do,
+Cuts each body into fragments and pieces as Sources/Render/FragmentPacker.swift and Sources/Render/GzipBody.swift do,
 counts the symbols that deflate would write, and prints the best lengths of at most 15 bits (package-merge). Every
 symbol gets one: what these bodies lack may stand in others. New lengths change every gzip body, so a change of them
-needs a new `EntityTag.gzipMark`.
+needs a new `GzipBody.tagMark`.
 """
 
 import bisect

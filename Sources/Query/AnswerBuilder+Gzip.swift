@@ -4,10 +4,6 @@ import Model
 import Render
 
 extension AnswerBuilder {
-    /// What a gzip answer's entity tag differs by. Another code, other pieces or another packing give other bytes for the
-    /// same JSON: they need another mark.
-    static let gzipMark: UInt64 = 0x677A_6970_2D31_0000
-
     /// Joins the whole body; returns its bytes, which are valid until the next one begins.
     func join(into gzip: GzipBody) -> UnsafeRawBufferPointer {
         gzip.begin()
@@ -46,6 +42,10 @@ extension AnswerBuilder {
 
     @inline(__always)
     private static func join(_ view: ByteView, isPacked: Bool, into gzip: GzipBody) {
-        if isPacked { unsafe gzip.packed(PackedFragment(view.start)) } else { unsafe gzip.json(view) }
+        if isPacked {
+            unsafe gzip.packed(PackedFragment(view.start))
+        } else {
+            unsafe gzip.json(UnsafeBufferPointer(start: view.start, count: view.count))
+        }
     }
 }

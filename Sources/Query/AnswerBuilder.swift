@@ -156,7 +156,7 @@ public struct AnswerBuilder: ~Copyable {
     private mutating func finishGzip() {
         let gzip = self.gzip ?? GzipBody()
         self.gzip = gzip
-        etag.low ^= Self.gzipMark
+        etag.low ^= GzipBody.tagMark
         bodyCount = unsafe join(into: gzip).count
     }
 

@@ -230,7 +230,7 @@ extension StoreWriter {
         let packed = unsafe pack(text.count)
         var header = header
         header.layout.isPacked = unsafe packed != nil
-        let plainBytes = EventRecord.plainBytes(
+        let plainBytes = unsafe EventRecord.plainBytes(
             jsonCount: text.count, partCount: parts.count, unescapedCount: isEscaped ? rawName.count : nil)
         let base = unsafe allocate(plainBytes + (packed?.count ?? 0))
         unsafe base.initializeMemory(as: EventHeader.self, to: header)

@@ -5,7 +5,7 @@ import Synchronization
 import TestSupport
 
 /// One reader: random requests, and what must hold of every answer while the writer changes everything.
-struct StressReader {
+struct StressReader: ~Copyable {
     private let shared: StressShared
     private let holder: StoreHolder
     private var builder = AnswerBuilder()

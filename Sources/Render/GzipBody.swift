@@ -6,12 +6,13 @@
 // become references to where they stood last. The checksum is made of the fragments' own. The bytes depend on what is
 // joined alone, so they are the same on every router.
 
-import Model
-import Render
-
 /// Joins one body after another; belongs to one event loop. Its memory stays as large as the largest body made it.
 @safe
-final class GzipBody {
+public final class GzipBody {
+    /// What a gzip answer's entity tag differs by. Another code, other pieces or another packing give other bytes for the
+    /// same JSON: they need another mark.
+    public static let tagMark: UInt64 = 0x677A_6970_2D31_0000
+
     private let code = DeflateCode.shared
     private let crc = CRC32.shared
     private let pieces = Pieces.all
@@ -25,15 +26,15 @@ final class GzipBody {
     /// A reference that is not written yet, since the next piece may make it longer.
     private var pending: (length: Int, distance: Int) = (0, 0)
     /// Fragments that came without their packed form, since the start.
-    private(set) var packedHere = 0
+    public private(set) var packedHere = 0
 
     private static let never = -1 << 32
     /// A piece's bits in bytes at most, and a match's.
     private static let pieceBytesMax = 96
 
-    init() { last = Array(repeating: Self.never, count: Pieces.all.count) }
+    public init() { last = Array(repeating: Self.never, count: Pieces.all.count) }
 
-    func begin() {
+    public func begin() {
         output.removeAll()
         output.reserve(code.opening.count + Self.pieceBytesMax)
         let left = code.openingBits > 0 ? 1 : 0
@@ -46,7 +47,7 @@ final class GzipBody {
     }
 
     /// Appends bytes that are no fragment.
-    func text(_ bytes: UnsafeRawBufferPointer) {
+    public func text(_ bytes: UnsafeRawBufferPointer) {
         flush()
         output.reserve(2 * bytes.count)
         for index in 0..<bytes.count { output.put(unsafe code.literals[Int(bytes[index])]) }
@@ -55,18 +56,17 @@ final class GzipBody {
     }
 
     /// Appends a piece between fragments.
-    func connect(_ piece: Int) {
+    public func connect(_ piece: Int) {
         output.reserve(Self.pieceBytesMax)
         put(piece)
         checksum = unsafe pieces[piece].text.withUnsafeBytes { unsafe crc.extend(checksum, by: $0) }
     }
 
     /// Appends a fragment that its holder has not packed.
-    func json(_ json: ByteView) {
+    public func json(_ bytes: UnsafeBufferPointer<UInt8>) {
         let packer = self.packer ?? FragmentPacker()
         self.packer = packer
         packedHere += 1
-        let bytes = unsafe UnsafeBufferPointer(start: json.start, count: json.count)
         guard let packed = unsafe packer.pack(bytes), let base = packed.baseAddress else {
             // No record is that long; what comes over a link may be.
             return unsafe text(UnsafeRawBufferPointer(bytes))
@@ -74,7 +74,7 @@ final class GzipBody {
         unsafe self.packed(PackedFragment(base.assumingMemoryBound(to: UInt8.self)))
     }
 
-    func packed(_ fragment: PackedFragment) {
+    public func packed(_ fragment: PackedFragment) {
         let start = position
         let bits = unsafe fragment.bitCount
         let slots = unsafe fragment.slotCount
@@ -100,7 +100,7 @@ final class GzipBody {
     }
 
     /// Ends the body; returns its bytes, which are valid until the next change.
-    func finish() -> UnsafeRawBufferPointer {
+    public func finish() -> UnsafeRawBufferPointer {
         flush()
         output.reserve(Self.pieceBytesMax)
         output.put(code.blockEnd)
@@ -111,7 +111,7 @@ final class GzipBody {
     }
 
     /// What `finish` returned.
-    var bytes: UnsafeRawBufferPointer { unsafe output.bytes }
+    public var bytes: UnsafeRawBufferPointer { unsafe output.bytes }
 
     // MARK: - Pieces
 
