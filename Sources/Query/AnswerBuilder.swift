@@ -58,7 +58,7 @@ public struct AnswerBuilder: ~Copyable {
     public private(set) var etag: (high: UInt64, low: UInt64) = (0, 0)
 
     /// Where what a part said begins in the lists.
-    private struct AddedPart: BitwiseCopyable {
+    struct AddedPart: BitwiseCopyable {
         var events: Int
         var requestedCount: Int
         var teamEvents: Int

@@ -16,6 +16,8 @@ public final class GzipBody {
     private let code = DeflateCode.shared
     private let crc = CRC32.shared
     private let pieces = Pieces.all
+    /// By piece. Plain numbers: asking the piece would count references to its text.
+    private let lengths = Pieces.all.map(\.text.count)
     private var packer: FragmentPacker?
     private var output = BitOutput()
     private var checksum: UInt32 = 0
@@ -117,7 +119,7 @@ public final class GzipBody {
 
     @inline(__always)
     private func put(_ piece: Int) {
-        let length = pieces[piece].text.count
+        let length = lengths[piece]
         let distance = position - last[piece]
         last[piece] = position
         position += length
