@@ -5,7 +5,7 @@ import Synchronization
 import TestSupport
 
 /// One reader: random requests, and what must hold of every answer while the writer changes everything.
-struct StressReader: ~Copyable {
+final class StressReader {
     private let shared: StressShared
     private let holder: StoreHolder
     private var builder = AnswerBuilder()
@@ -21,13 +21,13 @@ struct StressReader: ~Copyable {
         random = SeededGenerator(seed: seed)
     }
 
-    mutating func run(requests: Int) {
+    func run(requests: Int) {
         for _ in 0..<requests { ask() }
     }
 
-    private mutating func number(_ count: Int) -> Int { Int.random(in: 0..<count, using: &random) }
+    private func number(_ count: Int) -> Int { Int.random(in: 0..<count, using: &random) }
 
-    private mutating func ask() {
+    private func ask() {
         let asksTeamZeroAlone = number(3) == 0
         let events = asksTeamZeroAlone ? [] : (0..<number(12)).map { _ in "e\(number(StressShared.eventCount))" }
         let teams = asksTeamZeroAlone ? ["p0"] : (0..<1 + number(4)).map { _ in "p\(number(StressShared.teamCount))" }
@@ -52,7 +52,7 @@ struct StressReader: ~Copyable {
         }
     }
 
-    private mutating func answer(_ query: HolderQuery) -> JSON? {
+    private func answer(_ query: HolderQuery) -> JSON? {
         var body: [UInt8] = []
         var refusal: HolderRefusal?
         builder.begin(query.request, eventsPerTeamMax: query.eventsPerTeamMax, isGzip: query.takesPacked)
@@ -89,7 +89,7 @@ struct StressReader: ~Copyable {
         if !holds { shared.report("seed \(random.seed): \(what): \(context)") }
     }
 
-    private mutating func check(_ body: JSON, _ request: String) {
+    private func check(_ body: JSON, _ request: String) {
         let stages = list(body["stages"])
         let ids = stages.map { text($0["id"]) }
         expect(Set(ids).count == ids.count, "a stage twice", body)
@@ -107,7 +107,7 @@ struct StressReader: ~Copyable {
         }
     }
 
-    private mutating func check(event: JSON) {
+    private func check(event: JSON) {
         guard case .integer(let version) = event["minute"] else { return expect(false, "no version", event) }
         let id = text(event["id"])
         expect(version <= shared.newest.load(ordering: .acquiring), "a version never published", event)

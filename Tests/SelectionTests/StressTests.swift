@@ -31,7 +31,7 @@ import Testing
         done.wait()
         for index in 0..<Self.readers {
             let thread = Thread {
-                var reader = StressReader(shared, seed: seed &+ UInt64(index) &+ 1)
+                let reader = StressReader(shared, seed: seed &+ UInt64(index) &+ 1)
                 reader.run(requests: Self.requests)
                 counts.withLock {
                     $0.answers += reader.answers
