@@ -26,6 +26,8 @@ var targets: [Target] = [
     .target(name: "CXXHash"),
     .target(name: "CMemory"),
     .target(name: "CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
+    // Of the core only its tests use it.
+    .target(name: "CZlib", linkerSettings: [.linkedLibrary("z")]),
     .target(name: "Model"),
     .target(name: "Telemetry"),
     .target(name: "Decode", dependencies: ["Model", "CSimdjson"]),
@@ -33,14 +35,14 @@ var targets: [Target] = [
     .target(name: "Reclamation"),
     .target(name: "Store", dependencies: ["Model", "Reclamation", "Render", "CMemory"]),
     .target(name: "Query", dependencies: ["Model", "Render", "CXXHash"]),
-    .target(name: "Selection", dependencies: ["Model", "Placement", "Store", "Query"]),
+    .target(name: "Selection", dependencies: ["Model", "Placement", "Render", "Store", "Query"]),
     .target(name: "Wire", dependencies: ["Model", "Query", "Render"]),
     .target(name: "Placement", dependencies: ["Model"]),
     .target(name: "Membership", dependencies: ["Model", "Placement"]),
     .target(name: "FanOut", dependencies: ["Model", "Query"]),
     .target(name: "HTTP1", dependencies: ["Model"]),
     .target(name: "Ingest", dependencies: ["Model", "Decode", "Store", "Telemetry"]),
-    .target(name: "TestSupport", dependencies: ["Model"], path: "Tests/TestSupport"),
+    .target(name: "TestSupport", dependencies: ["Model", "CZlib"], path: "Tests/TestSupport"),
     .testTarget(name: "TestSupportTests", dependencies: ["Model", "TestSupport"]),
     .testTarget(name: "ModelTests", dependencies: ["Model", "TestSupport"]),
     .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"]),
@@ -94,7 +96,6 @@ if Context.environment["FAVORITES_CORE_ONLY"] == nil {
     ]
     targets += [
         .target(name: "CRDKafka", linkerSettings: [.linkedLibrary("rdkafka")]),
-        .target(name: "CZlib", linkerSettings: [.linkedLibrary("z")]),
         .target(name: "Settings", dependencies: ["Model", "Placement", argumentParser, configuration, logging]),
         .target(name: "Kafka", dependencies: ["Model", "CRDKafka", logging]),
         .target(

@@ -5,7 +5,7 @@ set -euo pipefail
 
 build=(g++ make pkg-config librdkafka-dev libsimdjson-dev libxxhash-dev zlib1g-dev)
 tests=(curl nginx-light python3 valgrind varnish)
-bench=(wrk liburcu-dev libtbb-dev redis-server redis-tools libnginx-mod-http-lua lua-nginx-redis)
+bench=(wrk liburcu-dev libtbb-dev libdeflate-dev libisal-dev redis-server redis-tools libnginx-mod-http-lua lua-nginx-redis)
 
 wanted=("${build[@]}")
 case "${1:-build}" in

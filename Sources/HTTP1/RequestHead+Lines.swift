@@ -84,6 +84,8 @@ extension RequestHead {
                 guard Self.isDigit(bytes[index]) else { throw .contentLength }
                 if bytes[index] != 0x30 { hasBody = true }
             }
+        case 15 where bytes.equalsIgnoringCase(name, "accept-encoding"):
+            addEncoding(value)
         case 17 where bytes.equalsIgnoringCase(name, "transfer-encoding"):
             hasTransferEncoding = true
         default:

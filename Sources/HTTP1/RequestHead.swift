@@ -34,6 +34,8 @@ public enum Method: UInt8, Sendable, CaseIterable {
 public struct RequestHead: Sendable, BitwiseCopyable {
     /// Lines of `If-None-Match` that are kept; more make the request unconditional, which is always a right answer.
     @usableFromInline static let conditionsMax = 4
+    /// Lines of `Accept-Encoding` that are kept; with more of them none counts.
+    static let encodingsMax = 4
 
     public internal(set) var method = Method.other
     /// The method as sent.
@@ -59,6 +61,9 @@ public struct RequestHead: Sendable, BitwiseCopyable {
     @usableFromInline var conditionCount = 0
     @usableFromInline var conditions = InlineArray<4, ByteRange>(repeating: .empty)
 
+    var encodingCount = 0
+    var encodings = InlineArray<4, ByteRange>(repeating: .empty)
+
     init() {}
 
     /// Whether the request is conditional on an entity tag (`If-None-Match`).
@@ -78,5 +83,10 @@ public struct RequestHead: Sendable, BitwiseCopyable {
         if conditionCount < Self.conditionsMax { conditions[conditionCount] = ByteRange(range) }
         // One over the limit is remembered, so that a partial list is never taken for the whole.
         conditionCount = min(conditionCount + 1, Self.conditionsMax + 1)
+    }
+
+    mutating func addEncoding(_ range: Range<Int>) {
+        if encodingCount < Self.encodingsMax { encodings[encodingCount] = ByteRange(range) }
+        encodingCount = min(encodingCount + 1, Self.encodingsMax + 1)
     }
 }

@@ -125,6 +125,14 @@ public final class NodeCore: Sendable {
         registry.sampled("store_retired_bytes_max", .gauge, help: "The most retired bytes there ever were.") {
             $0.add(writer.report.retiredBytesHighWater)
         }
+        registry.sampled("store_gzip_bytes", .gauge, help: "Bytes of fragments kept ready for gzip answers.") {
+            $0.add(writer.report.packedBytes)
+        }
+        registry.sampled(
+            "store_gzip_unpacked_total", .counter, help: "Fragments rendered without a gzip form for want of room."
+        ) {
+            $0.add(Double(writer.report.unpackedCount))
+        }
         registry.sampled("store_rerender_pending", .gauge, help: "Models waiting to be rendered again.") {
             $0.add(writer.report.rerenderPending)
         }

@@ -37,6 +37,8 @@ public struct NodeReport: Sendable {
     public var reservedBytes = 0
     public var retiredBytes = 0
     public var retiredBytesHighWater = 0
+    public var packedBytes = 0
+    public var unpackedCount = 0
     public var tableCapacity = 0
     public var rerenderPending = 0
 

@@ -22,11 +22,13 @@ public struct WriterSettings: Sendable {
     /// In the order of `ModelKind`.
     public var topics: [String]
     public var retiredBytesMax: Int
+    public var packedBytesMax: Int
 
-    public init(kafka: KafkaClientOptions, topics: [String], retiredBytesMax: Int) {
+    public init(kafka: KafkaClientOptions, topics: [String], retiredBytesMax: Int, packedBytesMax: Int) {
         self.kafka = kafka
         self.topics = topics
         self.retiredBytesMax = retiredBytesMax
+        self.packedBytesMax = packedBytesMax
     }
 }
 
@@ -99,7 +101,8 @@ public final class WriterThread: Sendable {
             guard let counts = try waitForTopics() else { return started.resume(throwing: CancellationError()) }
             warnAboutPolicies()
             let store = Store(partitionCounts: counts)
-            let writer = StoreWriter(store, retiredBytesMax: settings.retiredBytesMax)
+            let writer = StoreWriter(
+                store, retiredBytesMax: settings.retiredBytesMax, packedBytesMax: settings.packedBytesMax)
             let ingest = Ingest(source: source, writer: writer, metrics: metrics) { [logger] note in
                 logger.warning("\(note.message)", metadata: ["suppressed": "\(note.suppressed)"])
             }
@@ -236,6 +239,8 @@ public final class WriterThread: Sendable {
         report.reservedBytes = writer.reservedBytes
         report.retiredBytes = writer.retiredBytes
         report.retiredBytesHighWater = writer.retiredBytesHighWater
+        report.packedBytes = writer.packedBytes
+        report.unpackedCount = writer.unpackedCount
         report.tableCapacity = writer.tableCapacity
         report.rerenderPending = writer.rerenderPending
         return report

@@ -2,6 +2,8 @@
 //
 //   begin(request) → add(part) for each → finish() → etag, bodyCount → write(to:)
 //
+// A gzip answer (`AnswerBuilder+Gzip`) is joined in `finish` already: its length depends on every part of it.
+//
 // The entries are views into the parts' bytes, so all of it runs in the scope in which those are valid. One builder for
 // each event loop; it keeps its buffers, so that an answer allocates nothing once they have grown. A 304 stops behind
 // `etag`: it looks at keys and hashes only, never at a body.
@@ -12,9 +14,9 @@ import Render
 
 @safe
 public struct AnswerBuilder: ~Copyable {
-    private enum Kind { case matches, teams }
+    enum Kind { case matches, teams }
 
-    private var kind = Kind.teams
+    private(set) var kind = Kind.teams
     private var sport = Sport.soccer
     private var limit = 0
     private var offset = 0
@@ -22,9 +24,9 @@ public struct AnswerBuilder: ~Copyable {
     private var eventsPerTeamMax = 0
 
     // What the parts said, one after the other.
-    private var events = unsafe Scratch<EventEntry>()
-    private var stages = unsafe Scratch<StageEntry>()
-    private var teams = unsafe Scratch<TeamEntry>()
+    private(set) var events = unsafe Scratch<EventEntry>()
+    private(set) var stages = unsafe Scratch<StageEntry>()
+    private(set) var teams = unsafe Scratch<TeamEntry>()
     private var parts = Scratch<AddedPart>()
     private var teamEvents = Scratch<Int32>()
     private var teamEnds = Scratch<Int32>()
@@ -33,7 +35,7 @@ public struct AnswerBuilder: ~Copyable {
     private var stageMap = Scratch<Int32>()
 
     /// After `finish`: the events of the page, in the order of the answer.
-    private var page = Scratch<Int32>()
+    private(set) var page = Scratch<Int32>()
     private var isChosen = Scratch<Bool>()
     /// The best events of one team, where several parts have some.
     private var best = Scratch<Int32>()
@@ -44,7 +46,10 @@ public struct AnswerBuilder: ~Copyable {
     /// By stage: how many events of the page, then where the next one of them goes.
     private var stagePlaces = Scratch<Int32>()
     private var hashWords = Scratch<UInt64>()
-    private var head = Scratch<UInt8>(capacity: 128)
+    private(set) var head = Scratch<UInt8>(capacity: 128)
+    private var isGzip = false
+    /// Made with the first gzip answer.
+    private var gzip: GzipBody?
     /// The events the request selects; the page is a part of them.
     public private(set) var total = 0
     /// The size of the body in bytes.
@@ -64,8 +69,12 @@ public struct AnswerBuilder: ~Copyable {
 
     public init() {}
 
+    /// Fragments of gzip answers that were packed here, since their holders had no packed form.
+    public var packedHere: Int { gzip?.packedHere ?? 0 }
+
     /// Forgets the last answer and begins one.
-    public mutating func begin(_ request: borrowing Request, eventsPerTeamMax: Int) {
+    public mutating func begin(_ request: borrowing Request, eventsPerTeamMax: Int, isGzip: Bool = false) {
+        self.isGzip = isGzip
         self.eventsPerTeamMax = eventsPerTeamMax
         unsafe events.removeAll()
         unsafe stages.removeAll()
@@ -141,6 +150,14 @@ public struct AnswerBuilder: ~Copyable {
         }
         let hash = unsafe cxxhash_xxh3_128(hashWords.elements, hashWords.count * MemoryLayout<UInt64>.stride)
         etag = (hash.high, hash.low)
+        if isGzip { finishGzip() }
+    }
+
+    private mutating func finishGzip() {
+        let gzip = self.gzip ?? GzipBody()
+        self.gzip = gzip
+        etag.low ^= GzipBody.tagMark
+        bodyCount = unsafe join(into: gzip).count
     }
 
     // MARK: - My matches
@@ -333,6 +350,7 @@ public struct AnswerBuilder: ~Copyable {
 
     /// Writes the body; the buffer has exactly `bodyCount` bytes.
     public func write(to buffer: UnsafeMutableRawBufferPointer) {
+        if isGzip, let gzip { return unsafe buffer.copyMemory(from: gzip.bytes) }
         var writer = unsafe BodyWriter(buffer)
         unsafe writer.write(ByteView(start: head.elements, count: head.count))
         switch kind {

@@ -13,14 +13,18 @@ public struct HolderQuery: Sendable, Equatable {
     public var now: Timestamp
     public var eventsPerTeamMax: Int
     public var matchesRemainMs: Int64
+    /// Whether the answer is a gzip one: fragments come packed where the holder has them so.
+    public var takesPacked: Bool
 
     public init(
-        request: Request, partitions: PartitionSet, now: Timestamp, eventsPerTeamMax: Int, matchesRemainMs: Int64
+        request: Request, partitions: PartitionSet, now: Timestamp, eventsPerTeamMax: Int, matchesRemainMs: Int64,
+        takesPacked: Bool = false
     ) {
         self.request = request
         self.partitions = partitions
         self.now = now
         self.eventsPerTeamMax = eventsPerTeamMax
         self.matchesRemainMs = matchesRemainMs
+        self.takesPacked = takesPacked
     }
 }

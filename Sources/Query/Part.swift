@@ -40,12 +40,13 @@ public struct ByteView: BitwiseCopyable {
     }
 }
 
-/// One event: its sort keys and its ready JSON.
+/// One event: its sort keys and its ready JSON, or where `isPacked` the packed form of that (`PackedFragment`).
 @frozen @unsafe
 public struct EventEntry: BitwiseCopyable {
     public var start: Timestamp
     /// An index into `Part.stages`.
     public var stage: Int32
+    public var isPacked: Bool
     public var hash: ContentHash
     public var id: ByteView
     /// Unescaped, as it sorts.
@@ -54,10 +55,12 @@ public struct EventEntry: BitwiseCopyable {
 
     @inlinable
     public init(
-        start: Timestamp, stage: Int32, hash: ContentHash, id: ByteView, name: ByteView, json: ByteView
+        start: Timestamp, stage: Int32, hash: ContentHash, id: ByteView, name: ByteView, json: ByteView,
+        isPacked: Bool = false
     ) {
         unsafe self.start = start
         unsafe self.stage = stage
+        unsafe self.isPacked = isPacked
         unsafe self.hash = hash
         unsafe self.id = id
         unsafe self.name = name
@@ -70,6 +73,8 @@ public struct EventEntry: BitwiseCopyable {
 public struct StageEntry: BitwiseCopyable {
     /// Whether a stage message is known; an unknown stage has an id alone and sorts after all known ones.
     public var isKnown: Bool
+    /// Whether `json` is the packed form.
+    public var isPacked: Bool
     public var hasPositionScores: Bool
     public var hasPositionTeams: Bool
     public var positionScores: Int64
@@ -82,9 +87,10 @@ public struct StageEntry: BitwiseCopyable {
     @inlinable
     public init(
         isKnown: Bool, positionScores: Int64?, positionTeams: Int64?, hash: ContentHash, id: ByteView, name: ByteView,
-        json: ByteView
+        json: ByteView, isPacked: Bool = false
     ) {
         unsafe self.isKnown = isKnown
+        unsafe self.isPacked = isPacked
         unsafe self.hasPositionScores = positionScores != nil
         unsafe self.hasPositionTeams = positionTeams != nil
         unsafe self.positionScores = positionScores ?? 0
@@ -103,10 +109,13 @@ public struct TeamEntry: BitwiseCopyable {
     public var id: ByteView
     public var name: ByteView
     public var json: ByteView
+    /// Whether `json` is the packed form.
+    public var isPacked: Bool
 
     @inlinable
-    public init(hash: ContentHash, id: ByteView, name: ByteView, json: ByteView) {
+    public init(hash: ContentHash, id: ByteView, name: ByteView, json: ByteView, isPacked: Bool = false) {
         unsafe self.hash = hash
+        unsafe self.isPacked = isPacked
         unsafe self.id = id
         unsafe self.name = name
         unsafe self.json = json

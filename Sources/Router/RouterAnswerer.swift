@@ -11,11 +11,14 @@ import Model
 import Placement
 import Query
 import Settings
+import Telemetry
 
 /// What the answers of all event loops have in common.
 struct AnswerTemplates: Sendable {
     let matches: ResponseTemplate
     let teams: ResponseTemplate
+    let matchesGzip: ResponseTemplate
+    let teamsGzip: ResponseTemplate
     let matchesUnchanged: ResponseTemplate
     let teamsUnchanged: ResponseTemplate
     let openAPI: ResponseTemplate
@@ -30,15 +33,24 @@ struct AnswerTemplates: Sendable {
     static let teamsRoute = RouteIndex(2)
     static let openAPIRoute = RouteIndex(3)
 
+    /// Whether answers are sent in gzip to whoever prefers that. Then every answer says what it depends on, a plain one
+    /// and a 304 too. A problem is always plain and never stored.
+    let offersGzip: Bool
+
     init(_ settings: HTTPSettings) {
+        offersGzip = settings.gzip
+        let vary = settings.gzip ? [("Vary", "Accept-Encoding")] : []
+        let gzip = vary + [("Content-Encoding", "gzip")]
         let matchesCaching = ("Cache-Control", "public, max-age=\(settings.mymMaxAgeSeconds)")
         let teamsCaching = ("Cache-Control", "public, max-age=\(settings.mytMaxAgeSeconds)")
         let json = ("Content-Type", "application/json")
         let exposed = ("Access-Control-Expose-Headers", "ETag, Retry-After")
-        matches = ResponseTemplate(status: 200, fields: [json, matchesCaching, exposed])
-        teams = ResponseTemplate(status: 200, fields: [json, teamsCaching, exposed])
-        matchesUnchanged = ResponseTemplate(status: 304, fields: [matchesCaching])
-        teamsUnchanged = ResponseTemplate(status: 304, fields: [teamsCaching])
+        matches = ResponseTemplate(status: 200, fields: [json, matchesCaching, exposed] + vary)
+        teams = ResponseTemplate(status: 200, fields: [json, teamsCaching, exposed] + vary)
+        matchesGzip = ResponseTemplate(status: 200, fields: [json, matchesCaching, exposed] + gzip)
+        teamsGzip = ResponseTemplate(status: 200, fields: [json, teamsCaching, exposed] + gzip)
+        matchesUnchanged = ResponseTemplate(status: 304, fields: [matchesCaching] + vary)
+        teamsUnchanged = ResponseTemplate(status: 304, fields: [teamsCaching] + vary)
         openAPI = ResponseTemplate(
             status: 200, fields: [("Content-Type", "application/yaml"), ("Cache-Control", "public, max-age=3600")])
     }
@@ -52,11 +64,13 @@ final class RouterAnswerer: Answerer, AnswerReceiver {
         var head: RequestHead
         /// The head's bytes, kept only where they hold a condition.
         var bytes: [UInt8]
+        var isGzip: Bool
     }
 
     private let client: FanOutClient
     private let rules: SelectionRules
     private let templates: AnswerTemplates
+    private let packed: Counter
     private let now: () -> Timestamp
     private var parser: RequestParser
     private var builder = AnswerBuilder()
@@ -64,10 +78,15 @@ final class RouterAnswerer: Answerer, AnswerReceiver {
     private var waiting: [Waiting?] = []
     private var free: [Int] = []
 
-    init(client: FanOutClient, rules: SelectionRules, templates: AnswerTemplates, now: @escaping () -> Timestamp) {
+    /// `packed` counts fragments that were packed for one answer.
+    init(
+        client: FanOutClient, rules: SelectionRules, templates: AnswerTemplates, packed: Counter,
+        now: @escaping () -> Timestamp
+    ) {
         self.client = client
         self.rules = rules
         self.templates = templates
+        self.packed = packed
         self.now = now
         parser = RequestParser(rules: rules)
     }
@@ -89,21 +108,22 @@ final class RouterAnswerer: Answerer, AnswerReceiver {
     private func ask(_ request: Request, _ head: RequestHead, _ bytes: Span<UInt8>, _ reply: Reply) {
         guard client.partitionCount > 0 else { return reply.send(templates.notReady, route: Self.route(of: request)) }
         let need = need(of: request)
+        let isGzip = templates.offersGzip && head.prefersGzip(in: bytes)
         var query = HolderQuery(
             request: request, partitions: PartitionSet(), now: now(), eventsPerTeamMax: rules.eventsPerTeamMax,
-            matchesRemainMs: rules.matchesRemainMs)
+            matchesRemainMs: rules.matchesRemainMs, takesPacked: isGzip)
         let isAnswered = unsafe client.answerInPlace(&query, need: need) { part in
-            builder.begin(request, eventsPerTeamMax: rules.eventsPerTeamMax)
+            builder.begin(request, eventsPerTeamMax: rules.eventsPerTeamMax, isGzip: isGzip)
             // The rank decides between parts; a single one needs none.
             unsafe builder.add(part, rank: 0)
-            send(request, head, bytes, reply)
+            send(request, head, bytes, reply, isGzip: isGzip)
         }
         if isAnswered { return parser.recycle(request) }
         var kept: [UInt8] = []
         if head.isConditional {
             unsafe bytes.extracting(first: head.count).withUnsafeBufferPointer { kept = unsafe Array($0) }
         }
-        let entry = Waiting(request: request, reply: reply, head: head, bytes: kept)
+        let entry = Waiting(request: request, reply: reply, head: head, bytes: kept, isGzip: isGzip)
         let token: Int
         if let slot = free.popLast() {
             token = slot
@@ -132,19 +152,23 @@ final class RouterAnswerer: Answerer, AnswerReceiver {
 
     func answered(_ gathered: borrowing GatheredParts, token: UInt64) {
         guard let entry = take(token) else { return }
-        builder.begin(entry.request, eventsPerTeamMax: rules.eventsPerTeamMax)
+        builder.begin(entry.request, eventsPerTeamMax: rules.eventsPerTeamMax, isGzip: entry.isGzip)
         let isSingle = unsafe gathered.parts.count == 1
         for index in unsafe gathered.parts.indices {
             let rank = unsafe isSingle ? 0 : gathered.shown[index].globals.offsets.reduce(0) { $0 + $1.rawValue }
             unsafe builder.add(gathered.parts[index], rank: rank)
         }
-        send(entry.request, entry.head, entry.bytes.span, entry.reply)
+        send(entry.request, entry.head, entry.bytes.span, entry.reply, isGzip: entry.isGzip)
         parser.recycle(entry.request)
     }
 
     /// Sends what the builder has gathered. `bytes` are the head's, as far as it is conditional.
-    private func send(_ request: Request, _ head: RequestHead, _ bytes: Span<UInt8>, _ reply: Reply) {
+    private func send(
+        _ request: Request, _ head: RequestHead, _ bytes: Span<UInt8>, _ reply: Reply, isGzip: Bool
+    ) {
+        let packedBefore = builder.packedHere
         builder.finish()
+        if builder.packedHere != packedBefore { packed.add(UInt64(builder.packedHere - packedBefore)) }
         let route = Self.route(of: request)
         guard builder.bodyCount <= Limits.answerBytesMax else {
             return reply.send(templates.answerTooLarge, route: route)
@@ -155,9 +179,11 @@ final class RouterAnswerer: Answerer, AnswerReceiver {
             let template = isMatches ? templates.matchesUnchanged : templates.teamsUnchanged
             return reply.sendWithoutBody(template, entityTag: tag, contentLength: builder.bodyCount, route: route)
         }
-        unsafe reply.send(
-            isMatches ? templates.matches : templates.teams, entityTag: tag, bodyCount: builder.bodyCount, route: route
-        ) { unsafe builder.write(to: $0) }
+        let plain = isMatches ? templates.matches : templates.teams
+        let template = isGzip ? (isMatches ? templates.matchesGzip : templates.teamsGzip) : plain
+        unsafe reply.send(template, entityTag: tag, bodyCount: builder.bodyCount, route: route) {
+            unsafe builder.write(to: $0)
+        }
     }
 
     func failed(_ failure: FanOutFailure, token: UInt64) {

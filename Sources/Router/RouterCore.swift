@@ -63,6 +63,8 @@ public final class RouterCore: Sendable {
         let templates = AnswerTemplates(settings.http)
         let selection = settings.rules
         let fixed = settings.clockFixed
+        let packed = registry.counter(
+            "gzip_packed_fragments_total", help: "Fragments packed for one answer: their holder had no packed form.")
         var limits = HTTPLimits()
         limits.connectionsMax = settings.http.connectionsMax
         limits.idleTimeout = .milliseconds(settings.http.idleTimeout.milliseconds)
@@ -72,7 +74,9 @@ public final class RouterCore: Sendable {
             observer: HTTPMetrics(registry, uris: AnswerTemplates.routes),
             wallSeconds: { Clocks.wallMs() / 1_000 }
         ) { eventLoop in
-            RouterAnswerer(client: clients.client(on: eventLoop), rules: selection, templates: templates) {
+            RouterAnswerer(
+                client: clients.client(on: eventLoop), rules: selection, templates: templates, packed: packed
+            ) {
                 fixed ?? Timestamp(milliseconds: Clocks.wallMs())
             }
         }

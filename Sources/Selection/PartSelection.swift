@@ -6,6 +6,7 @@
 import Model
 import Placement
 import Query
+import Render
 import Store
 
 /// The part under construction. Its views are valid under the guard of the last `select`.
@@ -22,6 +23,7 @@ struct PartSelection: ~Copyable {
     private(set) var jsonBytes = 0
     /// The store's count of removals before the first look-up.
     private var removals: UInt64 = 0
+    private var takesPacked = false
 
     init(partitionCount: Int) { self.partitionCount = partitionCount }
 
@@ -30,6 +32,7 @@ struct PartSelection: ~Copyable {
         unsafe part.removeAll()
         unsafe records.removeAll()
         jsonBytes = 0
+        takesPacked = query.takesPacked
         switch query.request {
         case .matches(let request): select(request, query, view)
         case .teams(let request): select(request, view)
@@ -123,10 +126,12 @@ struct PartSelection: ~Copyable {
         unsafe records.append(record)
         let stage = unsafe addStage(record.stageSlot, view)
         unsafe jsonBytes += record.json.count
+        let packed = unsafe takesPacked ? record.packed : nil
         unsafe part.events.append(
             EventEntry(
                 start: record.start, stage: stage, hash: record.hash, id: ByteView(record.id),
-                name: ByteView(record.name), json: ByteView(record.json)))
+                name: ByteView(record.name), json: packed.map { unsafe ByteView($0) } ?? ByteView(record.json),
+                isPacked: packed != nil))
         return position
     }
 
@@ -142,10 +147,12 @@ struct PartSelection: ~Copyable {
         let position = unsafe Int32(part.stages.count)
         stageMarks.insert(slot, position)
         unsafe jsonBytes += stage.json.count
+        let packed = unsafe takesPacked ? stage.packed : nil
         unsafe part.stages.append(
             StageEntry(
                 isKnown: stage.isKnown, positionScores: stage.positionScores, positionTeams: stage.positionTeams,
-                hash: stage.hash, id: ByteView(stage.id), name: ByteView(stage.name), json: ByteView(stage.json)))
+                hash: stage.hash, id: ByteView(stage.id), name: ByteView(stage.name),
+                json: packed.map { unsafe ByteView($0) } ?? ByteView(stage.json), isPacked: packed != nil))
         return position
     }
 
@@ -157,8 +164,11 @@ struct PartSelection: ~Copyable {
                 unsafe team.sport == request.sport
             else { continue }
             unsafe jsonBytes += team.json.count
+            let packed = unsafe takesPacked ? team.packed : nil
             unsafe part.teams.append(
-                TeamEntry(hash: team.hash, id: ByteView(team.id), name: ByteView(team.name), json: ByteView(team.json)))
+                TeamEntry(
+                    hash: team.hash, id: ByteView(team.id), name: ByteView(team.name),
+                    json: packed.map { unsafe ByteView($0) } ?? ByteView(team.json), isPacked: packed != nil))
         }
     }
 }
@@ -184,6 +194,10 @@ private func equal(_ view: ByteView, _ bytes: UnsafeBufferPointer<UInt8>) -> Boo
 }
 
 extension ByteView {
+    fileprivate init(_ packed: PackedFragment) {
+        unsafe self.init(start: packed.base.assumingMemoryBound(to: UInt8.self), count: packed.count)
+    }
+
     fileprivate init(_ bytes: UnsafeBufferPointer<UInt8>) {
         // A record's texts are never empty: an id has a byte at least, an empty name still has its place.
         unsafe self.init(start: bytes.baseAddress.unsafelyUnwrapped, count: bytes.count)

@@ -104,6 +104,8 @@ public struct HTTPSettings: Sendable {
     public var connectionsMax: Int
     public var idleTimeout: Duration
     public var headerTimeout: Duration
+    /// Whether answers are sent in gzip to whoever prefers that.
+    public var gzip: Bool
     public var mymMaxAgeSeconds: Int
     public var mytMaxAgeSeconds: Int
 
@@ -112,6 +114,7 @@ public struct HTTPSettings: Sendable {
         connectionsMax = settings.integer("http.connections-max")
         idleTimeout = settings.duration("http.idle-timeout")
         headerTimeout = settings.duration("http.header-timeout")
+        gzip = settings.text("http.gzip") == "on"
         mymMaxAgeSeconds = settings.integer("cache-control.mym-max-age-seconds")
         mytMaxAgeSeconds = settings.integer("cache-control.myt-max-age-seconds")
     }
@@ -127,6 +130,7 @@ public struct NodeSettings: Sendable {
     /// 0 takes a free one.
     public var linkPort: Int
     public var retiredBytesMax: Int
+    public var packedBytesMax: Int
 
     /// Traps on the settings of another command than `node` and `serve`.
     public init(_ settings: ResolvedSettings) {
@@ -137,6 +141,7 @@ public struct NodeSettings: Sendable {
         zone = settings.text("node.zone")
         linkPort = settings.integer("link.port")
         retiredBytesMax = settings.integer("store.retired-bytes-max")
+        packedBytesMax = settings.integer("store.gzip-bytes-max")
     }
 }
 

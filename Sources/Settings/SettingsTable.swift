@@ -111,6 +111,10 @@ enum SettingsTable {
             "http.header-timeout", .duration(.milliseconds(100)...(.seconds(600))), "10s", for: [.router, .serve],
             "Time a client has from a request's first byte to the end of its head."),
         Setting(
+            "http.gzip", .choice(["off", "on"]), "off", for: [.router, .serve],
+            "Whether answers are sent in gzip to clients that prefer it; on, they vary by Accept-Encoding. "
+                + "Set store.gzip-bytes-max on the nodes too."),
+        Setting(
             "request.deadline", .duration(.milliseconds(10)...(.seconds(60))), "1s", for: [.router, .serve],
             "Time in which a request is answered, or else refused with 503."),
         Setting(
@@ -142,6 +146,10 @@ enum SettingsTable {
     private static let node: [Setting] = [
         Setting(
             "store.retired-bytes-max", .integer((1 << 20)...(1 << 40)), "268435456", for: [.node, .serve],
-            "Bytes of replaced records that may wait for their last reader; at the limit ingest waits, reads go on.")
+            "Bytes of replaced records that may wait for their last reader; at the limit ingest waits, reads go on."),
+        Setting(
+            "store.gzip-bytes-max", .integer(0...(1 << 40)), "0", for: [.node, .serve],
+            "Bytes of fragments kept ready for gzip answers, about a third of their JSON; what has no room is packed "
+                + "by the router for each answer. 0: none is kept. Of use with http.gzip."),
     ]
 }

@@ -1,6 +1,7 @@
 // An event's record: immutable once published, one block of memory.
 //
 //   header (48 bytes) | JSON | parts (8 bytes each) | where the JSON escapes the name: its count, the name unescaped
+//   | where there was room: the JSON packed
 //
 // The JSON is what a request sends. Id and name, the sort keys, are looked at inside it; the id stands where no look-up
 // has to wait for another field to find it. The parts say which bytes of the JSON come from which participant, so that
@@ -59,6 +60,10 @@ struct EventLayout: BitwiseCopyable {
     var middle: Range<Int> { field(18)..<field(18) + field(36) }
     var idCount: Int { Int(bits >> 54 & 127) }
     var nameIsEscaped: Bool { bits >> 61 & 1 == 1 }
+    var isPacked: Bool {
+        get { bits >> 62 & 1 == 1 }
+        set { bits = bits & ~(1 << 62) | (newValue ? 1 << 62 : 0) }
+    }
     /// The name as it stands in the JSON, up to the quotation mark before the middle.
     var escapedName: Range<Int> { Fragments.idOffset + idCount + Fragments.nameGap..<field(18) - 1 }
 }
@@ -127,6 +132,11 @@ public struct EventRecord: BitwiseCopyable {
         unsafe Int(UnsafeRawPointer(text + nameCountOffset).loadUnaligned(as: UInt32.self))
     }
 
+    /// The JSON as it stands in gzip answers, where there was room for it.
+    public var packed: PackedFragment? {
+        unsafe layout.isPacked ? PackedFragment((base + plainBytes).assumingMemoryBound(to: UInt8.self)) : nil
+    }
+
     /// Whether the record is that of `id`.
     @inline(__always)
     func isRecord(of id: ID) -> Bool { unsafe textHasID(text, layout.idCount, id) }
@@ -151,13 +161,16 @@ public struct EventRecord: BitwiseCopyable {
     }
 
     /// The size of the whole block.
-    var bytes: Int {
-        unsafe Self.bytes(
+    var bytes: Int { unsafe plainBytes + (packed?.count ?? 0) }
+
+    /// Without what is packed.
+    private var plainBytes: Int {
+        unsafe Self.plainBytes(
             jsonCount: layout.jsonCount, partCount: partCount,
             unescapedCount: layout.nameIsEscaped ? unescapedCount : nil)
     }
 
-    static func bytes(jsonCount: Int, partCount: Int, unescapedCount: Int?) -> Int {
+    static func plainBytes(jsonCount: Int, partCount: Int, unescapedCount: Int?) -> Int {
         unsafe textOffset + jsonCount + partCount * partBytes + (unescapedCount.map { unsafe $0 + nameCountBytes } ?? 0)
     }
 }

@@ -1,6 +1,6 @@
 // The record of a participant, stage, season, region or category: immutable once published, one block of memory.
 //
-//   header | JSON | the name unescaped, where the JSON escapes it
+//   header | JSON | the name unescaped, where the JSON escapes it | the JSON packed, of stages and participants alone
 //
 // The JSON begins with the model's own fields; what follows comes from other models and is rendered again when they
 // change. A model that is referenced but unknown has a record too, with its id alone: so a reference always finds one.
@@ -34,6 +34,7 @@ struct ReferenceHeader: BitwiseCopyable {
     var isKnown: Bool
     var hasPositionScores: Bool
     var hasPositionTeams: Bool
+    var isPacked = false
 }
 
 /// No slot: the model has no such reference.
@@ -92,10 +93,16 @@ public struct ReferenceRecord {
     var first: UInt32 { unsafe header.pointee.first }
     var second: UInt32 { unsafe header.pointee.second }
 
-    /// The size of the whole block.
-    var bytes: Int {
-        let header = unsafe header.pointee
-        return MemoryLayout<ReferenceHeader>.stride
-            + max(Int(header.jsonCount), Int(header.nameOffset) + Int(header.nameCount))
+    /// The JSON as it stands in gzip answers, where it stands in any and there was room for it.
+    public var packed: PackedFragment? {
+        unsafe header.pointee.isPacked ? PackedFragment(text + textCount) : nil
     }
+
+    private var textCount: Int {
+        let header = unsafe header.pointee
+        return max(Int(header.jsonCount), Int(header.nameOffset) + Int(header.nameCount))
+    }
+
+    /// The size of the whole block.
+    var bytes: Int { unsafe MemoryLayout<ReferenceHeader>.stride + textCount + (packed?.count ?? 0) }
 }

@@ -88,7 +88,7 @@ extension StoreWriter {
         }
         unsafe release(.stage, record.stageSlot)
         unsafe eventJSONBytes -= record.layout.jsonCount
-        unsafe retire(UnsafeMutableRawPointer(mutating: record.base), record.bytes)
+        unsafe retire(record)
         retireSlot(.eventSlot(slot))
     }
 
@@ -133,7 +133,7 @@ extension StoreWriter {
         }
         if otherStage { unsafe release(.stage, old.stageSlot) }
         unsafe eventJSONBytes += record.layout.jsonCount - old.layout.jsonCount
-        unsafe retire(UnsafeMutableRawPointer(mutating: old.base), old.bytes)
+        unsafe retire(old)
     }
 
     /// Whether no earlier part of the record is the same participant: it counts once for its team.
@@ -177,7 +177,7 @@ extension StoreWriter {
         guard let record = unsafe made else { return false }
         unsafe eventJSONBytes += record.layout.jsonCount - old.layout.jsonCount
         unsafe store.events.store(record.base, at: slot)
-        unsafe retire(UnsafeMutableRawPointer(mutating: old.base), old.bytes)
+        unsafe retire(old)
         return true
     }
 
@@ -244,9 +244,12 @@ extension StoreWriter {
 
     private func copyRecord(_ header: EventHeader) -> EventRecord {
         let isEscaped = header.layout.nameIsEscaped
-        let base = unsafe allocate(
-            EventRecord.bytes(
-                jsonCount: text.count, partCount: parts.count, unescapedCount: isEscaped ? rawName.count : nil))
+        let packed = unsafe pack(text.count)
+        var header = header
+        header.layout.isPacked = unsafe packed != nil
+        let plainBytes = unsafe EventRecord.plainBytes(
+            jsonCount: text.count, partCount: parts.count, unescapedCount: isEscaped ? rawName.count : nil)
+        let base = unsafe allocate(plainBytes + (packed?.count ?? 0))
         unsafe base.initializeMemory(as: EventHeader.self, to: header)
         var end = unsafe base + EventRecord.textOffset
         unsafe append(UnsafeRawBufferPointer(text.bytes), at: &end)
@@ -260,6 +263,7 @@ extension StoreWriter {
             unsafe withUnsafeBytes(of: UInt32(rawName.count)) { unsafe append($0, at: &end) }
             unsafe append(UnsafeRawBufferPointer(rawName.bytes), at: &end)
         }
+        unsafe putPacked(packed, at: end)
         return unsafe EventRecord(base)
     }
 
@@ -271,6 +275,7 @@ extension StoreWriter {
 
     private func free(_ record: EventRecord) {
         unsafe memoryBytes -= record.bytes
+        packedBytes -= unsafe record.packed?.count ?? 0
         unsafe store.memory.free(UnsafeMutableRawPointer(mutating: record.base), record.bytes)
     }
 }

@@ -150,7 +150,7 @@ extension StoreWriter {
         unsafe unlink(kind, slot, old, keeping: new)
         let looksSame = unsafe kind == .participant && equals(old.shown, new.shown)
         if !looksSame { passOn(kind, slot) }
-        unsafe retire(UnsafeMutableRawPointer(mutating: old.base), old.bytes)
+        unsafe retire(old)
     }
 
     /// Puts a record with another derived part, and nothing else changed, in place.
@@ -161,7 +161,7 @@ extension StoreWriter {
         let new = unsafe makeReference(
             kind, old.header.pointee, own: old.own, escapedNameOf: escaped ? old.name : nil)
         unsafe store[kind].records.store(new.base, at: slot)
-        unsafe retire(UnsafeMutableRawPointer(mutating: old.base), old.bytes)
+        unsafe retire(old)
     }
 
     // MARK: - Who names whom
@@ -213,7 +213,8 @@ extension StoreWriter {
             escapedNameCount: UInt32(id.count), first: noSlot, second: noSlot, partition: 0,
             idCount: UInt8(id.count), sport: .soccer, isKnown: false, hasPositionScores: false,
             hasPositionTeams: false)
-        return unsafe copyReference(header)
+        // What is named and not known stands in few answers, and not for long.
+        return unsafe copyReference(header, isFragment: false)
     }
 
     private func makeReference(
@@ -236,7 +237,7 @@ extension StoreWriter {
             header.nameOffset = UInt32(text.count)
             unsafe text.append(name)
         }
-        return unsafe copyReference(header)
+        return unsafe copyReference(header, isFragment: kind == .participant || kind == .stage)
     }
 
     /// `,"category":{…},"region":{…},"season":{…}`, each where it is known.
@@ -256,11 +257,15 @@ extension StoreWriter {
         unsafe text.append(record.json)
     }
 
-    private func copyReference(_ header: ReferenceHeader) -> ReferenceRecord {
-        let base = unsafe allocate(MemoryLayout<ReferenceHeader>.stride + text.count)
+    private func copyReference(_ header: ReferenceHeader, isFragment: Bool) -> ReferenceRecord {
+        let packed = unsafe isFragment ? pack(Int(header.jsonCount)) : nil
+        var header = header
+        header.isPacked = unsafe packed != nil
+        let base = unsafe allocate(MemoryLayout<ReferenceHeader>.stride + text.count + (packed?.count ?? 0))
         unsafe base.initializeMemory(as: ReferenceHeader.self, to: header)
         unsafe (base + MemoryLayout<ReferenceHeader>.stride)
             .copyMemory(from: text.bytes.baseAddress.unsafelyUnwrapped, byteCount: text.count)
+        unsafe putPacked(packed, at: base + MemoryLayout<ReferenceHeader>.stride + text.count)
         return unsafe ReferenceRecord(base)
     }
 }

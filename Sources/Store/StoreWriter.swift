@@ -7,6 +7,7 @@
 //   StoreWriter+References  the other five models
 //   StoreWriter+Rerender    what their changes mean for others, in slices
 //   StoreWriter+Partitions  positions, readiness, dropping a partition
+//   StoreWriter+Packed      fragments as they stand in gzip answers
 
 public import Model
 import Reclamation
@@ -71,6 +72,14 @@ public final class StoreWriter {
     var readGlobals: GlobalPosition
     var drops: [Drop] = []
 
+    /// Packed forms above this are not made; 0: none are.
+    public let packedBytesMax: Int
+    let packer: FragmentPacker?
+    /// Bytes of packed forms that readers find.
+    public internal(set) var packedBytes = 0
+    /// Fragments that were left without their packed form, since there was no room.
+    public internal(set) var unpackedCount = 0
+
     // Scratch, reused from message to message.
     var text = TextBuffer()
     var rawName = TextBuffer()
@@ -84,11 +93,13 @@ public final class StoreWriter {
     public internal(set) var eventJSONBytes = 0
 
     /// Traps where the store has or had a writer: what it counted went with it.
-    public init(_ store: Store, retiredBytesMax: Int = 256 << 20) {
+    public init(_ store: Store, retiredBytesMax: Int = 256 << 20, packedBytesMax: Int = 0) {
         let wasTaken = store.hasWriter.exchange(true, ordering: .relaxed)
         precondition(!wasTaken, "a store has one writer")
         self.store = store
         self.retiredBytesMax = retiredBytesMax
+        self.packedBytesMax = packedBytesMax
+        packer = packedBytesMax > 0 ? FragmentPacker() : nil
         eventCounts = Array(repeating: IndexCounts(), count: store.partitionCounts[0])
         isListed = Array(repeating: false, count: store.partitionCounts[0])
         changesAtLoad = Array(repeating: 0, count: store.partitionCounts[0])
@@ -212,7 +223,7 @@ public final class StoreWriter {
             unsafe retireTable($0, $1)
         }
         store.countRemoval()
-        unsafe retire(UnsafeMutableRawPointer(mutating: record.base), record.bytes)
+        unsafe retire(record)
         retireSlot(.entitySlot(kind, slot))
     }
 

@@ -1,4 +1,4 @@
-// The frames between router and node, version 1.
+// The frames between router and node, version 2.
 //
 //   offset  bytes  field
 //   0       4      length of all that follows, little endian; 10 to Limits.frameBytesMax
@@ -56,7 +56,7 @@ public enum GoodbyeReason: UInt8, Sendable {
 
 /// The fixed fields of a frame.
 public struct FrameHeader: Sendable, Equatable {
-    public static let version: UInt8 = 1
+    public static let version: UInt8 = 2
     /// The length field and the fixed fields.
     public static let bytes = 14
 

@@ -5,17 +5,24 @@
 //   globals                 only with the flag: when the version is not that of the link's last part
 //   varint, varint          the node's lag, milliseconds; its load, thousandths
 //   varint, varint…         shown offsets, one for each partition of the query
-//   varint, stage…          u8 flags (1 known, 2 has a score position, 4 has a team position), the positions it has
-//                           (zigzag), hash (two fixed u64), three lengths (varint): id, name, json, and their bytes
-//   varint, event…          fixed i64 start, varint stage, hash, three lengths and their bytes
+//   varint, stage…          u8 flags (1 known, 2 has a score position, 4 has a team position, 8 packed), the positions
+//                           it has (zigzag), hash (two fixed u64), three lengths (varint): id, name, json, and their
+//                           bytes; where packed, those of the packed form (`PackedFragment`) are in the JSON's place
+//   varint, event…          fixed i64 start, varint (stage << 1) + 1 where packed, hash, three lengths and their bytes
 //   varint                  how many of the events were asked for by id
 //   varint, varint…         events of all teams, indexes
 //   varint, varint…         where each team's run ends
-//   varint, team…           hash, three lengths and their bytes
+//   varint, team…           u8 flags (8 packed), hash, three lengths and their bytes
+//
+// Packed are only fragments of a query that takes them so.
 
 import Model
 public import Query
 import Render
+
+enum FragmentFlags {
+    static let packed: UInt8 = 8
+}
 
 /// What a node says of itself with each answer.
 public struct NodeLoad: Sendable, Equatable {
@@ -51,7 +58,7 @@ public struct PartWriter: Sendable {
         }
         for index in unsafe part.teams.indices {
             let team = unsafe part.teams[index]
-            bytes += unsafe 16 + 3 * varint + team.id.count + team.name.count + team.json.count
+            bytes += unsafe 17 + 3 * varint + team.id.count + team.name.count + team.json.count
         }
         return bytes
     }
@@ -88,7 +95,8 @@ extension FrameWriter {
             let known: UInt8 = unsafe stage.isKnown ? 1 : 0
             let scores: UInt8 = unsafe stage.hasPositionScores ? 2 : 0
             let teams: UInt8 = unsafe stage.hasPositionTeams ? 4 : 0
-            byte(known | scores | teams)
+            let packed: UInt8 = unsafe stage.isPacked ? FragmentFlags.packed : 0
+            byte(known | scores | teams | packed)
             if scores != 0 { zigzag(unsafe stage.positionScores) }
             if teams != 0 { zigzag(unsafe stage.positionTeams) }
             hash(unsafe stage.hash)
@@ -101,7 +109,7 @@ extension FrameWriter {
         for index in unsafe events.indices {
             let event = unsafe events[index]
             fixed(unsafe event.start.milliseconds)
-            varint(Int(unsafe event.stage))
+            varint(unsafe Int(event.stage) << 1 + (event.isPacked ? 1 : 0))
             hash(unsafe event.hash)
             unsafe texts(event.id, event.name, event.json)
         }
@@ -111,6 +119,7 @@ extension FrameWriter {
         varint(unsafe teams.count)
         for index in unsafe teams.indices {
             let team = unsafe teams[index]
+            byte(unsafe team.isPacked ? FragmentFlags.packed : 0)
             hash(unsafe team.hash)
             unsafe texts(team.id, team.name, team.json)
         }
@@ -181,15 +190,16 @@ extension FrameReader {
         unsafe part.stages.reserveCapacity(count)
         for _ in 0..<count {
             let flags = try byte()
-            guard flags < 8 else { throw .malformed("stage flags") }
+            guard flags < 16 else { throw .malformed("stage flags") }
             let scores = flags & 2 == 0 ? nil : try zigzag()
             let teams = flags & 4 == 0 ? nil : try zigzag()
             let hash = try hash()
-            let texts = try unsafe texts()
+            let isPacked = flags & FragmentFlags.packed != 0
+            let texts = try unsafe texts(isPacked: isPacked)
             unsafe part.stages.append(
                 StageEntry(
                     isKnown: flags & 1 != 0, positionScores: scores, positionTeams: teams, hash: hash, id: texts.id,
-                    name: texts.name, json: texts.json))
+                    name: texts.name, json: texts.json, isPacked: isPacked))
         }
     }
 
@@ -199,13 +209,15 @@ extension FrameReader {
         unsafe part.events.reserveCapacity(count)
         for _ in 0..<count {
             let start = try timestamp()
-            let stage = try number(most: Int(Int32.max))
+            let place = try number(most: Int(Int32.max))
+            let (stage, isPacked) = (place >> 1, place & 1 == 1)
             guard stage < stages else { throw .malformed("stage index") }
             let hash = try hash()
-            let texts = try unsafe texts()
+            let texts = try unsafe texts(isPacked: isPacked)
             unsafe part.events.append(
                 EventEntry(
-                    start: start, stage: Int32(stage), hash: hash, id: texts.id, name: texts.name, json: texts.json))
+                    start: start, stage: Int32(stage), hash: hash, id: texts.id, name: texts.name, json: texts.json,
+                    isPacked: isPacked))
         }
         unsafe part.requestedCount = try number(most: count)
     }
@@ -230,19 +242,30 @@ extension FrameReader {
     }
 
     fileprivate mutating func teams(into part: inout Part) throws(WireError) {
-        let count = try entryCount(bytesMin: 19)
+        let count = try entryCount(bytesMin: 20)
         unsafe part.teams.reserveCapacity(count)
         for _ in 0..<count {
+            let flags = try byte()
+            guard flags & ~FragmentFlags.packed == 0 else { throw .malformed("team flags") }
             let hash = try hash()
-            let texts = try unsafe texts()
-            unsafe part.teams.append(TeamEntry(hash: hash, id: texts.id, name: texts.name, json: texts.json))
+            let isPacked = flags != 0
+            let texts = try unsafe texts(isPacked: isPacked)
+            unsafe part.teams.append(
+                TeamEntry(hash: hash, id: texts.id, name: texts.name, json: texts.json, isPacked: isPacked))
         }
     }
 
-    private mutating func texts() throws(WireError) -> (id: ByteView, name: ByteView, json: ByteView) {
+    private mutating func texts(
+        isPacked: Bool
+    ) throws(WireError) -> (id: ByteView, name: ByteView, json: ByteView) {
         let idBytes = try number(most: ID.bytesMax)
         let nameBytes = try number(most: left)
         let jsonBytes = try number(most: left)
-        return unsafe (try view(idBytes), try view(nameBytes), try view(jsonBytes))
+        let (id, name, json) = unsafe (try view(idBytes), try view(nameBytes), try view(jsonBytes))
+        if isPacked {
+            let bytes = unsafe UnsafeRawBufferPointer(start: json.start, count: json.count)
+            guard unsafe PackedFragment(checking: bytes) != nil else { throw .malformed("packed fragment") }
+        }
+        return unsafe (id, name, json)
     }
 }

@@ -1,6 +1,7 @@
 // The query frame's body:
 //
-//   u8 flags            1: a `teams` request; 2: the positions of the last needs frame must be reached
+//   u8 flags            1: a `teams` request; 2: the positions of the last needs frame must be reached; 4: fragments are
+//                       taken packed
 //   u8 sport
 //   varint              remaining time, milliseconds
 //   fixed i64           now, milliseconds since 1970
@@ -42,6 +43,7 @@ public struct QueryFrame: Sendable, Equatable {
 
     static let teamsFlag: UInt8 = 1
     static let globalsFlag: UInt8 = 2
+    static let packedFlag: UInt8 = 4
     /// Longer than any two times are apart.
     static let remainMsMax = Int(Timestamp.latest.milliseconds - Timestamp.earliest.milliseconds)
 
@@ -64,16 +66,16 @@ public struct QueryFrame: Sendable, Equatable {
         _ query: HolderQuery, needs: PositionNeeds, remainingMs: UInt32, request: UInt64, to writer: inout FrameWriter
     ) {
         writer.frame(.query, request: request) { writer in
-            let globals = needs.globals == nil ? 0 : globalsFlag
+            let flags = (needs.globals == nil ? 0 : globalsFlag) | (query.takesPacked ? packedFlag : 0)
             switch query.request {
             case .matches(let matches):
-                writer.byte(globals)
+                writer.byte(flags)
                 writer.byte(matches.sport.rawValue)
                 writeRules(query, needs: needs, remainingMs: remainingMs, to: &writer)
                 writeIDs(matches.eventIDs, to: &writer)
                 writeIDs(matches.teamIDs, to: &writer)
             case .teams(let teams):
-                writer.byte(globals | teamsFlag)
+                writer.byte(flags | teamsFlag)
                 writer.byte(teams.sport.rawValue)
                 writeRules(query, needs: needs, remainingMs: remainingMs, to: &writer)
                 writeIDs(teams.teamIDs, to: &writer)
@@ -103,9 +105,10 @@ public struct QueryFrame: Sendable, Equatable {
     public mutating func read(_ body: UnsafeRawBufferPointer) throws(WireError) {
         var reader = unsafe FrameReader(body)
         let flags = try reader.byte()
-        guard flags & ~(Self.teamsFlag | Self.globalsFlag) == 0 else { throw .malformed("query flags") }
+        guard flags & ~(Self.teamsFlag | Self.globalsFlag | Self.packedFlag) == 0 else { throw .malformed("query flags") }
         guard let sport = Sport(rawValue: try reader.byte()) else { throw .malformed("sport") }
         needsGlobals = flags & Self.globalsFlag != 0
+        query.takesPacked = flags & Self.packedFlag != 0
         remainingMs = UInt32(try reader.number(most: Int(UInt32.max)))
         query.now = try reader.timestamp()
         query.eventsPerTeamMax = try reader.number(most: Int(Int32.max))

@@ -142,7 +142,7 @@ struct MemberService: Service {
         let writer = WriterThread(
             WriterSettings(
                 kafka: client, topics: ModelKind.allCases.map { node.kafka.topics[$0] },
-                retiredBytesMax: node.retiredBytesMax),
+                retiredBytesMax: node.retiredBytesMax, packedBytesMax: node.packedBytesMax),
             registry: registry, logger: logger, changed: { parts.announce() })
         parts.set(writer: writer)
         let core = try await NodeCore.start(

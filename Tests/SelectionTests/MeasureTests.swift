@@ -8,6 +8,7 @@ import Store
 import Testing
 
 /// Figures of the data path on real fixtures; they gate nothing. FAVORITES_TEST_MEASURE is the number of requests:
+/// FAVORITES_TEST_GZIP packs the fragments when they are applied, else they are when they are asked for.
 /// `FAVORITES_TEST_MEASURE=500000 swift test -c release -Xswiftc -enable-testing --filter MeasureTests`.
 @Suite struct MeasureTests {
     private struct Sample {
@@ -51,11 +52,13 @@ import Testing
         var samples: [Sample] = []
         for kind in ModelKind.allCases.reversed() { samples += try Self.read(kind) }
         let store = Store(partitionCounts: [Self.partitions, 1, 1, 1, 1, 1])
-        let writer = StoreWriter(store)
+        let packedBytesMax = Self.environment["FAVORITES_TEST_GZIP"] == nil ? 0 : 1 << 40
+        let writer = StoreWriter(store, packedBytesMax: packedBytesMax)
         measureApply(samples, writer)
         for partition in 0..<Self.partitions { writer.setReady([PartitionID(partition)]) }
         writer.setGlobalsReady()
-        measureRequests(samples, StoreHolder(store), requests)
+        measureRequests(samples, StoreHolder(store), requests, isGzip: false)
+        measureRequests(samples, StoreHolder(store), requests, isGzip: true)
     }
 
     private func measureApply(_ samples: [Sample], _ writer: StoreWriter) {
@@ -80,7 +83,7 @@ import Testing
             }
             print("\(round): \(messages.count) messages, \(Self.rate(messages.count, time)) a second")
         }
-        print("memory: \(writer.memoryBytes) bytes of records, capacity \(writer.tableCapacity)")
+        print("memory: \(writer.memoryBytes) bytes of records, \(writer.packedBytes) of them packed fragments, capacity \(writer.tableCapacity)")
     }
 
     private func apply(
@@ -96,7 +99,7 @@ import Testing
         }
     }
 
-    private func measureRequests(_ samples: [Sample], _ holder: StoreHolder, _ requests: Int) {
+    private func measureRequests(_ samples: [Sample], _ holder: StoreHolder, _ requests: Int, isGzip: Bool) {
         let events = samples.filter { $0.kind == .event }.compactMap { ID($0.key.span) }
         let teams = samples.filter { $0.kind == .participant }.compactMap { ID($0.key.span) }
         let queries = (0..<1_000).map { index in
@@ -109,7 +112,7 @@ import Testing
             return HolderQuery(
                 request: request, partitions: PartitionSet(below: Self.partitions),
                 now: Timestamp("2018-12-26T00:00:00Z") ?? .earliest, eventsPerTeamMax: 3,
-                matchesRemainMs: 12 * 3_600_000)
+                matchesRemainMs: 12 * 3_600_000, takesPacked: isGzip)
         }
         var builder = AnswerBuilder()
         var body = [UInt8](repeating: 0, count: 1 << 20)
@@ -117,7 +120,7 @@ import Testing
         let time = ContinuousClock().measure {
             for index in 0..<requests {
                 let query = queries[index % queries.count]
-                builder.begin(query.request, eventsPerTeamMax: query.eventsPerTeamMax)
+                builder.begin(query.request, eventsPerTeamMax: query.eventsPerTeamMax, isGzip: isGzip)
                 unsafe holder.answer(
                     query, needs: PositionNeeds(), knowing: nil,
                     part: { part, _ in
@@ -132,7 +135,7 @@ import Testing
             }
         }
         print(
-            "requests: \(Self.rate(requests, time)) a second, \(bytes / max(1, requests)) bytes and "
+            "\(isGzip ? "gzip " : "")requests: \(Self.rate(requests, time)) a second, \(bytes / max(1, requests)) bytes and "
                 + "\(Double(shown) / Double(max(1, requests))) events each")
     }
 

@@ -24,9 +24,9 @@ final class Pipeline {
     static let partitions = 12
 
     /// `isReady`: before the first message. Else the load is a bulk one, which `setReady` ends.
-    init(isReady: Bool = true) {
+    init(isReady: Bool = true, packedBytesMax: Int = 0) {
         store = Store(partitionCounts: [Self.partitions, 3, 2, 1, 1, 2])
-        writer = StoreWriter(store)
+        writer = StoreWriter(store, packedBytesMax: packedBytesMax)
         holder = StoreHolder(store)
         parser = RequestParser(rules: rules)
         if isReady { setReady() }
@@ -69,7 +69,10 @@ final class Pipeline {
     }
 
     /// The answer of the data path, its events partitions split over `holders` parts.
-    func answer(_ target: String, now: Timestamp, holders: Int) -> (status: Int, body: [UInt8], etag: UInt64) {
+    /// In gzip its fragments come packed, as far as the store has them so, where `takesPacked`.
+    func answer(
+        _ target: String, now: Timestamp, holders: Int, isGzip: Bool = false, takesPacked: Bool = true
+    ) -> (status: Int, body: [UInt8], etag: UInt64) {
         let halves = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false).map { Array($0.utf8) }
         let request: Request
         do throws(Problem) {
@@ -79,13 +82,13 @@ final class Pipeline {
         } catch {
             return (error.status, [], 0)
         }
-        builder.begin(request, eventsPerTeamMax: rules.eventsPerTeamMax)
-        return merge(request, now, holders: holders)
+        builder.begin(request, eventsPerTeamMax: rules.eventsPerTeamMax, isGzip: isGzip)
+        return merge(request, now, holders: holders, takesPacked: isGzip && takesPacked)
     }
 
     /// Asks one holder after the other; the views of a part stay valid while the writer, this thread, does nothing.
     private func merge(
-        _ request: Request, _ now: Timestamp, holders: Int
+        _ request: Request, _ now: Timestamp, holders: Int, takesPacked: Bool
     ) -> (status: Int, body: [UInt8], etag: UInt64) {
         for index in 0..<holders {
             var partitions = PartitionSet()
@@ -98,7 +101,7 @@ final class Pipeline {
             }
             let query = HolderQuery(
                 request: request, partitions: partitions, now: now, eventsPerTeamMax: rules.eventsPerTeamMax,
-                matchesRemainMs: rules.matchesRemainMs)
+                matchesRemainMs: rules.matchesRemainMs, takesPacked: takesPacked)
             unsafe holder.answer(
                 query, needs: PositionNeeds(), knowing: nil, part: { part, _ in unsafe builder.add(part, rank: 0) },
                 refused: { fatalError("refused: \($0)") })

@@ -69,7 +69,23 @@ import Testing
             let split = pipeline.answer(request.target, now: now, holders: 3)
             let isSameSplit = split.body == body && split.etag == whole.etag
             try #require(isSameSplit, "seed \(seed), three holders: \(request.target)")
+            try compareGzip(pipeline, request.target, now, to: body, seed)
         }
+    }
+
+    /// One body for all, whoever packed its fragments, and zlib reads the answer in it.
+    private func compareGzip(
+        _ pipeline: Pipeline, _ target: String, _ now: Timestamp, to body: [UInt8], _ seed: UInt64
+    ) throws {
+        let whole = pipeline.answer(target, now: now, holders: 1, isGzip: true)
+        let isRead = gunzip(whole.body) == body
+        try #require(isRead, "seed \(seed), gzip: \(target)")
+        let split = pipeline.answer(target, now: now, holders: 3, isGzip: true)
+        let plain = pipeline.answer(target, now: now, holders: 2, isGzip: true, takesPacked: false)
+        let isSame = split.body == whole.body && plain.body == whole.body
+        try #require(isSame, "seed \(seed), gzip of three holders or packed here: \(target)")
+        let tags = Set([whole.etag, split.etag, plain.etag])
+        #expect(tags.count == 1 && !tags.contains(pipeline.answer(target, now: now, holders: 1).etag))
     }
 
     /// A bulk load: events stand in no team's list until their partition is ready, also those whose participants
@@ -78,7 +94,7 @@ import Testing
         var random = SeededGenerator.forTest(environment: ProcessInfo.processInfo.environment)
         let seed = random.seed &+ UInt64(round)
         random = SeededGenerator(seed: seed)
-        let pipeline = Pipeline(isReady: false)
+        let pipeline = Pipeline(isReady: false, packedBytesMax: 1 << 30)
         Self.load(pipeline, random: &random)
         var updates = UpdateGenerator(seed: seed, reference: pipeline.reference)
         for _ in 0..<400 {
@@ -101,9 +117,11 @@ import Testing
         var random = SeededGenerator.forTest(environment: ProcessInfo.processInfo.environment)
         let seed = random.seed &+ UInt64(round)
         random = SeededGenerator(seed: seed)
-        let pipeline = Pipeline()
+        // Without packed fragments, with room for some, with room for all.
+        let pipeline = Pipeline(packedBytesMax: [0, 20_000, 1 << 30][round % 3])
         Self.load(pipeline, random: &random)
         pipeline.settle()
+        #expect(round % 3 != 1 || pipeline.writer.unpackedCount > 0)
         try compare(pipeline, requests: 100, seed: seed, sports: ["soccer", "tennis"])
         var updates = UpdateGenerator(seed: seed, reference: pipeline.reference)
         for step in 0..<20 {

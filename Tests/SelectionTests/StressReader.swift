@@ -40,7 +40,7 @@ final class StressReader {
                 teamIDs: Set(teams.compactMap { ID($0) }).sorted(), limit: 350, offset: 0))
         let query = HolderQuery(
             request: request, partitions: partitions, now: Timestamp(milliseconds: 0), eventsPerTeamMax: perTeam,
-            matchesRemainMs: 3_600_000)
+            matchesRemainMs: 3_600_000, takesPacked: number(2) == 0)
         guard let body = answer(query) else { return }
         answers += 1
         check(body, "\(events) \(teams) \(perTeam)")
@@ -55,7 +55,7 @@ final class StressReader {
     private func answer(_ query: HolderQuery) -> JSON? {
         var body: [UInt8] = []
         var refusal: HolderRefusal?
-        builder.begin(query.request, eventsPerTeamMax: query.eventsPerTeamMax)
+        builder.begin(query.request, eventsPerTeamMax: query.eventsPerTeamMax, isGzip: query.takesPacked)
         unsafe holder.answer(
             query, needs: PositionNeeds(), knowing: nil,
             part: { part, _ in
@@ -63,6 +63,10 @@ final class StressReader {
                 builder.finish()
                 body = Array(repeating: 0, count: builder.bodyCount)
                 unsafe body.withUnsafeMutableBytes { unsafe builder.write(to: $0) }
+                if query.takesPacked {
+                    guard let plain = gunzip(body) else { return shared.report("zlib cannot read \(body)") }
+                    body = plain
+                }
             }, refused: { refusal = $0 })
         if let refusal {
             refusals += 1

@@ -47,7 +47,7 @@ struct StressWriter: ~Copyable {
 
     init(_ shared: StressShared, seed: UInt64) {
         self.shared = shared
-        writer = StoreWriter(shared.store, retiredBytesMax: 1 << 20)
+        writer = StoreWriter(shared.store, retiredBytesMax: 1 << 20, packedBytesMax: 10_000)
         random = SeededGenerator(seed: seed)
     }
 

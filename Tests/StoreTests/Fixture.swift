@@ -15,9 +15,9 @@ final class Fixture {
         return id
     }
 
-    init(partitions: Int = 2, retiredBytesMax: Int = 256 << 20, memoryBytesMax: Int = .max) {
+    init(partitions: Int = 2, retiredBytesMax: Int = 256 << 20, memoryBytesMax: Int = .max, packedBytesMax: Int = 0) {
         store = Store(partitionCounts: [partitions, 1, 1, 1, 1, 1], memoryBytesMax: memoryBytesMax)
-        writer = StoreWriter(store, retiredBytesMax: retiredBytesMax)
+        writer = StoreWriter(store, retiredBytesMax: retiredBytesMax, packedBytesMax: packedBytesMax)
         for partition in 0..<partitions { writer.setReady([PartitionID(partition)]) }
         writer.setGlobalsReady()
     }
@@ -100,6 +100,13 @@ final class Fixture {
         }
     }
 
+    func isPacked(event id: String, partition: Int = 0) -> Bool {
+        let reader = StoreReader(store)
+        return reader.read { view in
+            unsafe view.event(Self.id(id), in: PartitionID(partition))?.record.packed != nil
+        }
+    }
+
     /// The slots of a team's events as readers see them.
     func events(of team: String) -> [UInt32] {
         guard let slot = store[.participant].find(Self.id(team)) else { return [] }
@@ -112,7 +119,8 @@ final class Fixture {
     func expectEmpty(_ comment: Comment? = nil) {
         settle()
         #expect(writer.retiredCount == 0 && writer.retiredBytes == 0, comment)
-        #expect(writer.memoryBytes == 0 && writer.eventJSONBytes == 0, comment)
+        #expect(
+            writer.memoryBytes == 0 && writer.eventJSONBytes == 0 && writer.packedBytes == 0, comment)
         // What is left are the smallest tables and the slabs' pages, which stay.
         let slots =
             [writer.eventSlots.highWater, writer.entities[0].slots.highWater] + writer.entities.map(\.slots.highWater)

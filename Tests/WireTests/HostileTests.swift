@@ -114,9 +114,9 @@ import Testing
     }
 
     @Test func unknownVersionsAndTypesAreNamed() {
-        let version: [UInt8] = [10, 0, 0, 0, 2, 1]
-        #expect(throws: WireError.unknownVersion(2)) { try unsafe FrameHeader.next(in: version.span.bytes) }
-        let type: [UInt8] = [10, 0, 0, 0, 1, 99]
+        let version: [UInt8] = [10, 0, 0, 0, 1, 1]
+        #expect(throws: WireError.unknownVersion(1)) { try unsafe FrameHeader.next(in: version.span.bytes) }
+        let type: [UInt8] = [10, 0, 0, 0, 2, 99]
         #expect(throws: WireError.unknownType(99)) { try unsafe FrameHeader.next(in: type.span.bytes) }
     }
 
@@ -125,7 +125,7 @@ import Testing
         let huge: [UInt8] = [0xFF, 0xFF, 0xFF, 0xFF, 0x0F]
         let globals: [UInt8] = [1, 1, 0, 0, 0, 0, 0, 0, 0, 0]
         let body = globals + huge
-        let header: [UInt8] = [UInt8(10 + body.count), 0, 0, 0, 1, 5] + [UInt8](repeating: 0, count: 8)
+        let header: [UInt8] = [UInt8(10 + body.count), 0, 0, 0, 2, 5] + [UInt8](repeating: 0, count: 8)
         #expect(throws: WireError.self) { try self.decode(header + body) }
     }
 }

@@ -98,7 +98,7 @@ import Testing
         #expect(types == [.hello, .needs, .ping, .pong, .goodbye])
     }
 
-    /// Version 1 is frozen: a change of these bytes needs a new version.
+    /// Version 2 is frozen: a change of these bytes needs a new version.
     @Test func goldenBytes() {
         var partitions = PartitionSet()
         partitions.insert(PartitionID(1))
@@ -112,7 +112,7 @@ import Testing
             query: query, neededOffsets: [Offset(1), Offset(128)], needsGlobals: true, remainingMs: 1000)
         #expect(
             encoded(frame) == [
-                41, 0, 0, 0, 1, 3, 7, 0, 0, 0, 0, 0, 0, 0,
+                41, 0, 0, 0, 2, 3, 7, 0, 0, 0, 0, 0, 0, 0,
                 2, 1, 0xE8, 7, 2, 1, 0, 0, 0, 0, 0, 0, 3, 0xAC, 2, 2, 2, 2, 2, 1, 0x80, 1,
                 1, 2, 0x65, 0x31, 2, 1, 0x61, 1, 0x62,
             ])
@@ -138,7 +138,7 @@ import Testing
         }
         let hash: (UInt8) -> [UInt8] = { low in [low, 0, 0, 0, 0, 0, 0, 0, low + 1, 0, 0, 0, 0, 0, 0, 0] }
         #expect(
-            bytes == [88, 0, 0, 0, 1, 5, 9, 0, 0, 0, 0, 0, 0, 0]
+            bytes == [88, 0, 0, 0, 2, 5, 9, 0, 0, 0, 0, 0, 0, 0]
                 + [1, 8, 1, 0, 0, 0, 0, 5, 2, 0xBC, 5, 1, 0xAC, 2]
                 + [1, 3, 1] + hash(1) + [1, 1, 1, 0x73, 0x6E, 0x7B]
                 + [1, 1, 0, 0, 0, 0, 0, 0, 0, 0] + hash(3) + [1, 1, 2, 0x65, 0x6D, 0x7B, 0x7D]

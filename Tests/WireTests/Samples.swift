@@ -27,8 +27,9 @@ final class Arena {
 
     deinit { unsafe start.deallocate() }
 
-    func view(_ text: String) -> ByteView {
-        let bytes = Array(text.utf8)
+    func view(_ text: String) -> ByteView { unsafe view(Array(text.utf8)) }
+
+    func view(_ bytes: [UInt8]) -> ByteView {
         precondition(used + bytes.count <= capacity)
         let view = unsafe start + used
         for (index, byte) in bytes.enumerated() { unsafe view[index] = byte }
@@ -48,20 +49,21 @@ struct PlainPart: Equatable {
     init(_ part: borrowing Part) {
         for index in unsafe part.events.indices {
             let event = unsafe part.events[index]
+            let packed = unsafe event.isPacked
             let texts = unsafe [event.id, event.name, event.json].map { view in unsafe PlainPart.text(view) }
-            events.append(unsafe "\(event.start.milliseconds) \(event.stage) \(event.hash) \(texts)")
+            events.append(unsafe "\(event.start.milliseconds) \(event.stage) \(event.hash) \(texts) \(packed)")
         }
         for index in unsafe part.stages.indices {
             let stage = unsafe part.stages[index]
             let texts = unsafe [stage.id, stage.name, stage.json].map { view in unsafe PlainPart.text(view) }
             let scores = unsafe stage.hasPositionScores ? "\(stage.positionScores)" : "-"
             let teams = unsafe stage.hasPositionTeams ? "\(stage.positionTeams)" : "-"
-            stages.append(unsafe "\(stage.isKnown) \(scores) \(teams) \(stage.hash) \(texts)")
+            stages.append(unsafe "\(stage.isKnown) \(scores) \(teams) \(stage.hash) \(texts) \(stage.isPacked)")
         }
         for index in unsafe part.teams.indices {
             let team = unsafe part.teams[index]
             let texts = unsafe [team.id, team.name, team.json].map { view in unsafe PlainPart.text(view) }
-            teams.append(unsafe "\(team.hash) \(texts)")
+            teams.append(unsafe "\(team.hash) \(texts) \(team.isPacked)")
         }
         requestedCount = unsafe part.requestedCount
         runs = unsafe [part.teamEvents, part.teamEnds]
@@ -118,7 +120,7 @@ extension SeededGenerator {
         let query = HolderQuery(
             request: request, partitions: partitions, now: Timestamp(milliseconds: .random(in: range, using: &self)),
             eventsPerTeamMax: .random(in: 0...9, using: &self),
-            matchesRemainMs: .random(in: 0...99_999_999, using: &self))
+            matchesRemainMs: .random(in: 0...99_999_999, using: &self), takesPacked: .random(using: &self))
         return QueryFrame(
             query: query, neededOffsets: Bool.random(using: &self) ? offsets(partitions.count) : [],
             needsGlobals: .random(using: &self), remainingMs: .random(in: 0...UInt32.max, using: &self))
@@ -131,23 +133,34 @@ extension SeededGenerator {
         return unsafe arena.view(String(repeating: "é\"", count: count / 2) + String(repeating: "x", count: count % 2))
     }
 
+    /// A fragment, packed or not.
+    private mutating func fragment(_ arena: Arena, _ packer: FragmentPacker, most: Int) -> (ByteView, Bool) {
+        let json = unsafe text(arena, most: most)
+        let bytes = unsafe UnsafeBufferPointer(start: json.start, count: json.count)
+        guard Bool.random(using: &self), let packed = unsafe packer.pack(bytes) else { return unsafe (json, false) }
+        return unsafe (arena.view(Array(packed)), true)
+    }
+
     mutating func part(_ arena: Arena) -> Part {
         var part = unsafe Part()
+        let packer = FragmentPacker()
         for _ in 0..<Int.random(in: 0...4, using: &self) {
+            let (json, isPacked) = unsafe fragment(arena, packer, most: 300)
             unsafe part.stages.append(
                 StageEntry(
                     isKnown: .random(using: &self), positionScores: Bool.random(using: &self) ? .min : nil,
                     positionTeams: Bool.random(using: &self) ? Int64.random(in: -9...9, using: &self) : nil,
                     hash: contentHash(), id: arena.view("\(id())"), name: text(arena, most: 20),
-                    json: text(arena, most: 300)))
+                    json: json, isPacked: isPacked))
         }
         let stages = unsafe part.stages.count
         for _ in 0..<(stages == 0 ? 0 : Int.random(in: 0...12, using: &self)) {
+            let (json, isPacked) = unsafe fragment(arena, packer, most: 900)
             unsafe part.events.append(
                 EventEntry(
                     start: Timestamp(milliseconds: .random(in: -9_999_999...9_999_999_999_999, using: &self)),
                     stage: Int32.random(in: 0..<Int32(stages), using: &self), hash: contentHash(),
-                    id: arena.view("\(id())"), name: text(arena, most: 40), json: text(arena, most: 900)))
+                    id: arena.view("\(id())"), name: text(arena, most: 40), json: json, isPacked: isPacked))
         }
         let events = unsafe part.events.count
         unsafe part.requestedCount = Int.random(in: 0...events, using: &self)
@@ -156,10 +169,11 @@ extension SeededGenerator {
             unsafe part.teamEnds.append(Int32(part.teamEvents.count))
         }
         for _ in 0..<Int.random(in: 0...4, using: &self) {
+            let (json, isPacked) = unsafe fragment(arena, packer, most: 90)
             unsafe part.teams.append(
                 TeamEntry(
                     hash: contentHash(), id: arena.view("\(id())"), name: text(arena, most: 20),
-                    json: text(arena, most: 90)))
+                    json: json, isPacked: isPacked))
         }
         return unsafe part
     }

@@ -85,6 +85,7 @@ private func outcome(_ head: RequestHead, _ bytes: Span<UInt8>, _ parser: inout 
     let tag = EntityTag(low: 2, high: 1)
     outcome.facts = [
         head.isVersion10, head.keepsAlive, head.hasBody, head.isConditional, head.hasCurrent(tag, in: bytes),
+        head.prefersGzip(in: bytes),
     ]
     do throws(Problem) {
         let request = try parser.parse(
