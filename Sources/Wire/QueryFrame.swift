@@ -105,7 +105,9 @@ public struct QueryFrame: Sendable, Equatable {
     public mutating func read(_ body: UnsafeRawBufferPointer) throws(WireError) {
         var reader = unsafe FrameReader(body)
         let flags = try reader.byte()
-        guard flags & ~(Self.teamsFlag | Self.globalsFlag | Self.packedFlag) == 0 else { throw .malformed("query flags") }
+        guard flags & ~(Self.teamsFlag | Self.globalsFlag | Self.packedFlag) == 0 else {
+            throw .malformed("query flags")
+        }
         guard let sport = Sport(rawValue: try reader.byte()) else { throw .malformed("sport") }
         needsGlobals = flags & Self.globalsFlag != 0
         query.takesPacked = flags & Self.packedFlag != 0

@@ -121,8 +121,11 @@ private struct Joined {
         let body = GzipBody()
         for _ in 0..<2_000 {
             let fragment = random.fragment()
-            var packed = unsafe fragment.withUnsafeBufferPointer { unsafe packer.pack($0).map { unsafe Array($0) } } ?? []
-            for _ in 0..<3 { packed[Int.random(in: 0..<packed.count, using: &random)] = UInt8.random(in: 0...255, using: &random) }
+            var packed =
+                unsafe fragment.withUnsafeBufferPointer { unsafe packer.pack($0).map { unsafe Array($0) } } ?? []
+            for _ in 0..<3 {
+                packed[Int.random(in: 0..<packed.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
+            }
             body.begin()
             unsafe packed.withUnsafeBytes { bytes in
                 guard let fragment = unsafe PackedFragment(checking: bytes) else { return }

@@ -82,7 +82,10 @@ import Testing
                 broken[Int.random(in: 0..<broken.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
             }
             unsafe broken.withUnsafeBytes { bytes in
-                guard let fragment = unsafe PackedFragment(checking: bytes) else { return refused += 1 }
+                guard let fragment = unsafe PackedFragment(checking: bytes) else {
+                    refused += 1
+                    return
+                }
                 var bits = 0
                 for index in unsafe 0..<fragment.slotCount {
                     let slot = unsafe fragment.slot(index)

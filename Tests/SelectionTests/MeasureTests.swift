@@ -83,7 +83,9 @@ import Testing
             }
             print("\(round): \(messages.count) messages, \(Self.rate(messages.count, time)) a second")
         }
-        print("memory: \(writer.memoryBytes) bytes of records, \(writer.packedBytes) of them packed fragments, capacity \(writer.tableCapacity)")
+        print(
+            "memory: \(writer.memoryBytes) bytes of records, \(writer.packedBytes) of them packed fragments, capacity \(writer.tableCapacity)"
+        )
     }
 
     private func apply(
