@@ -1,7 +1,7 @@
 // One client's connection: bytes in → requests → answers in order → bytes out.
 //
-//   socket ─► channelRead ─► input ─► parser ─► answerer ─► send ─► output ─► one write and flush for each read
-//                                                  └─ later, same loop ─► send ─► flush
+//   socket ─► channelRead ─► input ─► parser ─► answerer ─► send ─► output ─► one write at the end of the turn
+//                                                  └─ later, same loop ─► send
 //
 // All of it runs on the connection's event loop. The usual request is parsed where the socket read it, answered by a
 // call and written into a buffer that the loop's connections share, without an allocation and without a timer of its
@@ -43,7 +43,8 @@ final class Connection: ChannelDuplexHandler {
     private var output = ByteBuffer()
     private var requests: RequestQueue
     private var isProcessing = false
-    private var isScheduled = false
+    /// Whether it stands in the loop's list of connections whose turn is to be finished.
+    var isFinishing = false
     private var isReadHeld = false
     private var isInputClosed = false
 
@@ -141,7 +142,7 @@ final class Connection: ChannelDuplexHandler {
         if state == .open && isPaused { isReadHeld = true } else { context.read() }
     }
 
-    /// Parses and answers what is there, then flushes.
+    /// Parses and answers what is there. The answers leave at the end of this turn of the loop.
     private func process() {
         guard !isProcessing else { return }
         isProcessing = true
@@ -171,7 +172,18 @@ final class Connection: ChannelDuplexHandler {
             ownsInput = true
         }
         isProcessing = false
+        guard output.readableBytes > 0 else { return endIfDone() }
+        loop.finishLater(self)
+        loop.finishEarly()
+    }
+
+    /// The end of a turn of the loop: what was answered in it leaves, and what waited for that goes on.
+    func finishTurn() {
         flush()
+        // More may be taken now; its answers leave at once.
+        process()
+        flush()
+        isFinishing = false
         endIfDone()
     }
 
@@ -229,17 +241,7 @@ final class Connection: ChannelDuplexHandler {
             route: fields.route, method: request.method, status: template.status,
             nanoseconds: (lastActive - request.received).nanoseconds)
         // Not here: the answer may come from under a guard, which no write to a socket may prolong.
-        if !isProcessing { scheduleProcess() }
-    }
-
-    /// Goes on at the end of this turn of the loop, with all answers that came in it.
-    private func scheduleProcess() {
-        guard !isScheduled else { return }
-        isScheduled = true
-        loop.eventLoop.assumeIsolated().execute {
-            self.isScheduled = false
-            self.process()
-        }
+        if !isProcessing { loop.finishLater(self) }
     }
 
     private func append(
@@ -260,7 +262,7 @@ final class Connection: ChannelDuplexHandler {
     }
 
     private func flush() {
-        guard let context, output.readableBytes > 0 else { return }
+        guard let context, state != .closed, output.readableBytes > 0 else { return }
         var buffer = ByteBuffer()
         swap(&buffer, &output)
         sendDirectly(&buffer)

@@ -83,7 +83,11 @@ final class Harness {
         channel.connect(to: try SocketAddress(ipAddress: "127.0.0.1", port: 1), promise: nil)
     }
 
-    func send(_ text: String) throws { try channel.writeInbound(ByteBuffer(string: text)) }
+    /// One read, and the end of the loop's turn: answers leave then.
+    func send(_ text: String) throws {
+        try channel.writeInbound(ByteBuffer(string: text))
+        loop.run()
+    }
 
     /// Answers, and lets the turn of the loop end: late answers leave then.
     func answerLater(_ index: Int) {
