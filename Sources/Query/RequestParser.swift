@@ -15,8 +15,7 @@ public struct RequestParser: ~Copyable, Sendable {
     private let rules: SelectionRules
     private var decoded: [UInt8] = []
     private var found = Parameters()
-    /// Where in a list of ids each id stands, by hash.
-    private var seen = Scratch<Int32>()
+    private var seen = UniqueIDs()
 
     public init(rules: SelectionRules) { self.rules = rules }
 
@@ -119,20 +118,13 @@ public struct RequestParser: ~Copyable, Sendable {
 
     /// Each id once, in the order in which they came. Takes the list: `recycle` gives its memory back.
     private static func unique(
-        _ list: inout [ID], _ seen: inout Scratch<Int32>, _ name: StaticString, max: Int
+        _ list: inout [ID], _ unique: inout UniqueIDs, _ name: StaticString, max: Int
     ) throws(Problem) -> [ID] {
         var ids: [ID] = []
         swap(&ids, &list)
-        // Open addressing over twice as many places as ids.
-        var places = 8
-        while places < ids.count * 2 { places *= 2 }
-        seen.fill(-1, count: places)
+        unique.begin(count: ids.count)
         var count = 0
-        for index in ids.indices {
-            var place = Int(truncatingIfNeeded: ids[index].hash) & (places - 1)
-            while seen[place] >= 0, ids[Int(seen[place])] != ids[index] { place = (place + 1) & (places - 1) }
-            guard seen[place] < 0 else { continue }
-            seen[place] = Int32(count)
+        for index in ids.indices where unique.insert(ids[index], behind: ids.span.extracting(first: count)) {
             if count != index { ids[count] = ids[index] }
             count += 1
         }

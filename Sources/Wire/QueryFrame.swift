@@ -8,8 +8,8 @@
 //   varint, varint      events for each team at most; how long matches remain, milliseconds
 //   set                 the partitions to answer for
 //   varint, varint…     how many offsets are needed (none or one for each partition), and these
-//   varint, text…       event ids, rising; left out in a `teams` request
-//   varint, text…       team ids, rising
+//   varint, text…       event ids, which the router sends once each: a repeated one is shown twice; left out in a `teams` request
+//   varint, text…       team ids
 //
 // `limit` and `offset` do not travel: the router alone sees the union. They are 0 in a decoded query.
 
@@ -157,10 +157,6 @@ public struct QueryFrame: Sendable, Equatable {
         ids.removeAll(keepingCapacity: true)
         let count = try reader.number(most: min(most, reader.left / 2))
         ids.reserveCapacity(count)
-        for _ in 0..<count {
-            let id = try reader.id()
-            if let last = ids.last, last >= id { throw .malformed("ids not rising") }
-            ids.append(id)
-        }
+        for _ in 0..<count { ids.append(try reader.id()) }
     }
 }
