@@ -4,7 +4,7 @@
 #     Benchmarks/peers/nginx-file.sh CORE PORT FOLDER FILES    pinned to CORE, on 127.0.0.1:PORT; FOLDER is its own
 #
 # SENDFILE=on|off (on); TCP_NOPUSH=on|off (on): with `on` the head waits for the file and both leave together, which was
-# the faster of the two at every size (docs/decisions/0010-benchmarks.md).
+# the faster of the two at every size (docs/decisions/0013-benchmarks.md).
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/nginx.sh"
 [ $# -eq 4 ] || { echo "usage: $0 CORE PORT FOLDER FILES" >&2; exit 64; }
