@@ -83,11 +83,7 @@ final class Harness {
         channel.connect(to: try SocketAddress(ipAddress: "127.0.0.1", port: 1), promise: nil)
     }
 
-    /// One read, and the end of the loop's turn: answers leave then.
-    func send(_ text: String) throws {
-        try channel.writeInbound(ByteBuffer(string: text))
-        loop.run()
-    }
+    func send(_ text: String) throws { try channel.writeInbound(ByteBuffer(string: text)) }
 
     /// Answers, and lets the turn of the loop end: late answers leave then.
     func answerLater(_ index: Int) {
@@ -95,8 +91,9 @@ final class Harness {
         loop.run()
     }
 
-    /// What has left since the last call.
+    /// What has left since the last call, at the end of the loop's turn.
     func received() throws -> String {
+        loop.run()
         var text = ""
         while let buffer = try channel.readOutbound(as: ByteBuffer.self) {
             if buffer.readableBytes > 0 { writes += 1 }

@@ -62,7 +62,7 @@ private final class RawClient: ChannelInboundHandler, Sendable {
     @Test func anUnknownVersionIsRefusedWithTheReason() async throws {
         let server = try await server()
         var hello = frames { ControlFrame.hello(makeID("r"), to: &$0) }
-        hello[4] = 2
+        hello[4] = FrameHeader.version + 1
         #expect(try await RawClient.talk(to: server, hello) == goodbye(.unknownVersion))
         await server.stop()
     }
@@ -74,8 +74,8 @@ private final class RawClient: ChannelInboundHandler, Sendable {
         let ping = frames { ControlFrame.ping(request: 1, to: &$0) }
         let pong = frames { ControlFrame.pong(request: 1, to: &$0) }
         let bad: [[UInt8]] = [
-            [0xFF, 0xFF, 0xFF, 0xFF], [0, 0, 0, 0], [10, 0, 0, 0, 1, 99], pong,
-            [11, 0, 0, 0, 1, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF],
+            [0xFF, 0xFF, 0xFF, 0xFF], [0, 0, 0, 0], [10, 0, 0, 0, FrameHeader.version, 99], pong,
+            [11, 0, 0, 0, FrameHeader.version, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF],
         ]
         for bytes in bad {
             #expect(try await RawClient.talk(to: server, hello + ping + bytes) == answer + pong + goodbye(.malformed))
