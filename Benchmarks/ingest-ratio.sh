@@ -78,4 +78,15 @@ for measure in rate thread process; do
     printf '%-8s node: %s   peer: %s   node/peer: %s\n' "$measure" "$(spread <"$work/node.$measure")" \
         "$(spread <"$work/peer.$measure")" "$(spread <"$work/ratio.$measure")"
 done
+# row MEASURE TEXT BAR: the row of RESULTS.md.
+row() {
+    local median least most node peer
+    read -r median least most < <(spread <"$work/ratio.$1")
+    read -r node _ < <(spread <"$work/node.$1")
+    read -r peer _ < <(spread <"$work/peer.$1")
+    result_row "ingest ÷ librdkafka consuming and dropping, messages/s$2" "$node /s" "$peer /s" "$median" "$least" "$most" \
+        "$3" Benchmarks/ingest-ratio.sh
+}
+row rate "" ">= 0.8"
+row process "; by the processes' processor time" ""
 echo "(median, least, most; rate: messages a second; thread, process: for each second that they ran)"
