@@ -3,7 +3,8 @@
 # reads the same messages from the same embedded broker, with the same options, and drops them. In turn, several times.
 # Prints for both, round by round: messages a second from the first message to the last (time between the global topics
 # and the events does not count), and messages for each second that the application's thread, and the whole process, ran;
-# then the ratios. Fails only where not all messages were read.
+# then the ratios. Fails only where not all messages were read. On a machine that does other things too, run all of it
+# before them: `chrt -f 5 Benchmarks/ingest-ratio.sh`.
 #
 #     Benchmarks/ingest-ratio.sh                      ROUNDS=5 EVENTS=600000 PARTITIONS=64
 set -euo pipefail
