@@ -3,7 +3,8 @@
 # reads the same messages from the same embedded broker, with the same options, and drops them. In turn, several times.
 # Prints for both, round by round: messages a second from the first message to the last (time between the global topics
 # and the events does not count), and messages for each second that the application's thread, and the whole process, ran;
-# then the ratios. Fails only where not all messages were read.
+# then the ratios. Fails only where not all messages were read. On a machine that does other things too, run all of it
+# before them: `chrt -f 5 Benchmarks/ingest-ratio.sh`.
 #
 #     Benchmarks/ingest-ratio.sh                      ROUNDS=5 EVENTS=600000 PARTITIONS=64
 set -euo pipefail
@@ -78,4 +79,15 @@ for measure in rate thread process; do
     printf '%-8s node: %s   peer: %s   node/peer: %s\n' "$measure" "$(spread <"$work/node.$measure")" \
         "$(spread <"$work/peer.$measure")" "$(spread <"$work/ratio.$measure")"
 done
+# row MEASURE TEXT BAR: the row of RESULTS.md.
+row() {
+    local median least most node peer
+    read -r median least most < <(spread <"$work/ratio.$1")
+    read -r node _ < <(spread <"$work/node.$1")
+    read -r peer _ < <(spread <"$work/peer.$1")
+    result_row "ingest ÷ librdkafka consuming and dropping, messages/s$2" "$node /s" "$peer /s" "$median" "$least" "$most" \
+        "$3" Benchmarks/ingest-ratio.sh
+}
+row rate "" ">= 0.8"
+row process "; by the processes' processor time" ""
 echo "(median, least, most; rate: messages a second; thread, process: for each second that they ran)"

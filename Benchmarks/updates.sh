@@ -5,12 +5,20 @@
 # cases. Saturation is measured without updates. Both cases in turn, several rounds. Fails only where requests failed or
 # updates did not come at nine tenths of their rate.
 #
-#     Benchmarks/updates.sh        ROUNDS=5 RUN_SECONDS=5 EVENTS=600000 RATE=100000
+# Where the system allows it, the generator and the server's threads run before all others (SCHED_FIFO), and before the
+# writer, in both cases. For the generator stands for clients elsewhere: what it waits for the processor that it shares
+# with the writer, or with whatever else the machine does, is no time of the server's. PRIORITY=0 leaves that out.
+#
+# The last column is how late the generator itself was: where that is more than a part of the latencies, the processor
+# that it shares with the writer is too small for both, and the round says nothing of the server. PART asks for another
+# part of the saturation, in percent.
+#
+#     Benchmarks/updates.sh        ROUNDS=5 RUN_SECONDS=5 EVENTS=600000 RATE=100000 PRIORITY=1 PART=50
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 rounds=${ROUNDS:-5}
-seconds=${RUN_SECONDS:-5}
+seconds=${RUN_SECONDS:-${ROUND_SECONDS:-5}}
 updates=${RATE:-100000}
 [ "${#processors[@]}" -ge 2 ] || fail "two processors are needed"
 load=$(Benchmarks/build.sh favorites-load)
@@ -30,8 +38,17 @@ taskset -c "${processors[0]}" "$prepared" "$work/offer" "$http" "$now" <&3 >"$wo
 server=$!
 started+=("$server")
 wait_for 60 "favorites-prepared" grep -q ready "$work/prepared.log"
-writer=$(grep -lx writer /proc/"$server"/task/*/comm | cut -d / -f 5)
+writer=$(grep -lx writer /proc/"$server"/task/*/comm | cut -d / -f 5) || fail "no thread is named writer"
 taskset -pc "${processors[1]}" "$writer" >/dev/null || fail "the writer cannot be moved"
+first=(chrt -f 10)
+if [ "${PRIORITY:-1}" = 1 ] && "${first[@]}" true 2>"$work/chrt.log"; then
+    chrt -f -a -p 10 "$server"
+    chrt -f -p 1 "$writer"
+    echo "the generator and the server's loop run before the writer, all of them before others"
+else
+    first=()
+    echo "no thread runs before others"
+fi
 
 # order RATE: sets the rate of updates; prints how many there were so far.
 order() {
@@ -49,7 +66,7 @@ order() {
 run() {
     local name=$1
     shift
-    taskset -c "${processors[1]}" "$load" --target "127.0.0.1:$http" --connections 32 --seconds "$seconds" \
+    "${first[@]}" taskset -c "${processors[1]}" "$load" --target "127.0.0.1:$http" --connections 32 --seconds "$seconds" \
         --data "$work/offer" --mix ids-10-teams-3 --seed 1 --json "$work/$name.json" "$@" >"$work/$name.log" 2>&1 ||
         fail "the generator: $(tail -n 3 "$work/$name.log")"
     [ "$(figure "$name" failed)" = 0 ] || fail "$(figure "$name" failed) requests failed"
@@ -61,21 +78,37 @@ figure() { sed -n "s|.*\"$2\" *: *\([0-9.]*\).*|\1|p" "$work/$1.json" | head -n 
 order 0 >/dev/null
 run saturation
 saturation=$(figure saturation rate)
-half=$(awk -v rate="$saturation" 'BEGIN { printf "%d", rate / 2 }')
-echo "saturation $saturation requests/s; open loop at $half/s; load at the start: $(cut -d ' ' -f 1 /proc/loadavg)"
-printf '%6s %10s %12s %10s %10s %10s\n' round case 'updates/s' 'p50 us' 'p99 us' 'p99.9 us'
+part=${PART:-50}
+asked=$(awk -v rate="$saturation" -v part="$part" 'BEGIN { printf "%d", rate * part / 100 }')
+echo "saturation $saturation requests/s; open loop at $part %, $asked/s; load at the start: $(cut -d ' ' -f 1 /proc/loadavg)"
+printf '%6s %10s %12s %10s %10s %10s %12s\n' round case 'updates/s' 'p50 us' 'p99 us' 'p99.9 us' 'late p99 us'
 for ((round = 1; round <= rounds; round++)); do
     for case in without with; do
         [ $case = with ] && rate=$updates || rate=0
         before=$(order "$rate")
-        run $case --rate "$half"
-        applied=$((($(order 0) - before) / seconds))
+        began=$(date +%s%N)
+        run $case --rate "$asked"
+        ended=$(date +%s%N)
+        applied=$((($(order 0) - before) * 1000 / ((ended - began) / 1000000)))
         [ "$applied" -ge $((rate * 9 / 10)) ] || fail "only $applied updates a second came"
         figure $case p999_us >>"$work/$case.p999"
-        printf '%6d %10s %12d %10s %10s %10s\n' "$round" $case "$applied" "$(figure $case p50_us)" \
-            "$(figure $case p99_us)" "$(figure $case p999_us)"
+        late=$(figure $case late_p99_us)
+        echo "$late" >>"$work/late"
+        printf '%6d %10s %12d %10s %10s %10s %12s\n' "$round" $case "$applied" "$(figure $case p50_us)" \
+            "$(figure $case p99_us)" "$(figure $case p999_us)" "$late"
     done
 done
 paste "$work/with.p999" "$work/without.p999" | awk '{ print $1 / $2 }' >"$work/ratio"
 echo "p99.9 in us, median, least, most: without $(spread <"$work/without.p999"), with $(spread <"$work/with.p999")"
 echo "with / without: $(spread <"$work/ratio")"
+late_rounds=$(awk '$1 > 1000' "$work/late" | wc -l)
+note=
+if [ "$late_rounds" -gt 0 ]; then
+    note="; the generator itself late by 1 ms and more in $late_rounds of $((2 * rounds)) runs"
+    echo "this says little of the server$note"
+fi
+read -r median least most < <(spread <"$work/ratio")
+read -r ours _ < <(spread <"$work/with.p999")
+read -r peer _ < <(spread <"$work/without.p999")
+result_row "p99.9 at $part % of saturation, $updates updates/s ÷ none: 10 ids + 3 teams$note" "$ours µs" "$peer µs without" \
+    "$median" "$least" "$most" "<= 2" Benchmarks/updates.sh

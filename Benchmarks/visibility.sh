@@ -50,5 +50,8 @@ echo "$probes probes, $nodes nodes; load at the end: $(cut -d ' ' -f 1 /proc/loa
 cut -d ' ' -f 1 "$work/probes" | row visible
 cut -d ' ' -f 2 "$work/probes" | row consumed
 awk '{ print $1 - $2 }' "$work/probes" | row difference
-awk -v visible="$(<"$work/visible")" -v consumed="$(<"$work/consumed")" \
-    'BEGIN { printf "p99 visible - p99 consumed: %.3f ms\n", visible - consumed }'
+difference=$(awk -v visible="$(<"$work/visible")" -v consumed="$(<"$work/consumed")" \
+    'BEGIN { printf "%.3f", visible - consumed }')
+echo "p99 visible - p99 consumed: $difference ms"
+result_row "produce → visible through the router, p99 − a bare consumer's, ms; $nodes nodes" "$(<"$work/visible") ms" \
+    "$(<"$work/consumed") ms" "$difference" "$difference" "$difference" "<= 1" Benchmarks/visibility.sh

@@ -15,6 +15,9 @@ struct DecodedEvents {
 
     private var entries: [Entry] = []
     private var arenas = [MessageArena](repeating: MessageArena(), count: countMax)
+    /// An arena is taken out of the array while it is used: handing on an element would count references to its three
+    /// arrays up and down.
+    private var taken = MessageArena()
 
     var isFull: Bool { entries.count == Self.countMax }
 
@@ -24,9 +27,11 @@ struct DecodedEvents {
         _ writer: StoreWriter
     ) throws(InvalidMessage) {
         let place = entries.count
-        let event = try decoder.decodeEvent(key: key, value: value, into: &arenas[place])
+        swap(&taken, &arenas[place])
+        defer { swap(&taken, &arenas[place]) }
+        let event = try decoder.decodeEvent(key: key, value: value, into: &taken)
+        writer.expect(event, taken, partition: source.partition)
         entries.append(Entry(event: event, source: source, offset: offset))
-        writer.expect(event, arenas[place], partition: source.partition)
     }
 
     mutating func apply(to writer: StoreWriter, _ applied: (ApplyResult, TopicPartition, Offset) -> Void) {
@@ -34,8 +39,9 @@ struct DecodedEvents {
         writer.fetchExpected()
         for index in entries.indices {
             let (source, offset) = (entries[index].source, entries[index].offset)
-            let result = writer.apply(
-                entries[index].event, arenas[index], partition: source.partition, offset: offset)
+            swap(&taken, &arenas[index])
+            let result = writer.apply(entries[index].event, taken, partition: source.partition, offset: offset)
+            swap(&taken, &arenas[index])
             applied(result, source, offset)
         }
         entries.removeAll(keepingCapacity: true)

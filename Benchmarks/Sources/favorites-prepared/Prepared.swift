@@ -61,6 +61,8 @@ struct Prepared {
     private static func startWriter(offer: String) async throws -> (Store, UpdateStream) {
         try await withCheckedThrowingContinuation { loaded in
             let thread = Thread {
+                // The system is told for itself: what `Thread` calls its name stays within the process.
+                try? Data("writer".utf8).write(to: URL(fileURLWithPath: "/proc/thread-self/comm"))
                 do {
                     let source = try PreparedSource(
                         folder: offer, partitionCounts: Array(repeating: partitions, count: ModelKind.allCases.count))
@@ -72,7 +74,6 @@ struct Prepared {
                     loaded.resume(throwing: error)
                 }
             }
-            thread.name = "writer"
             thread.start()
         }
     }
