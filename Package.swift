@@ -24,6 +24,7 @@ let settings: [SwiftSetting] = [
 
 var targets: [Target] = [
     .target(name: "CXXHash"),
+    .target(name: "CLZ4", linkerSettings: [.linkedLibrary("lz4")]),
     .target(name: "CMemory"),
     .target(name: "CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
     // Of the core only its tests use it.
@@ -33,7 +34,8 @@ var targets: [Target] = [
     .target(name: "Decode", dependencies: ["Model", "CSimdjson"]),
     .target(name: "Render", dependencies: ["Model", "CXXHash"]),
     .target(name: "Reclamation"),
-    .target(name: "Store", dependencies: ["Model", "Reclamation", "Render", "CMemory"]),
+    .target(name: "Snapshot", dependencies: ["Model", "CLZ4", "CXXHash"]),
+    .target(name: "Store", dependencies: ["Model", "Reclamation", "Render", "Snapshot", "CMemory"]),
     .target(name: "Query", dependencies: ["Model", "Render", "CXXHash"]),
     .target(name: "Selection", dependencies: ["Model", "Placement", "Render", "Store", "Query"]),
     .target(name: "Wire", dependencies: ["Model", "Query", "Render"]),
@@ -41,7 +43,7 @@ var targets: [Target] = [
     .target(name: "Membership", dependencies: ["Model", "Placement"]),
     .target(name: "FanOut", dependencies: ["Model", "Query"]),
     .target(name: "HTTP1", dependencies: ["Model"]),
-    .target(name: "Ingest", dependencies: ["Model", "Decode", "Store", "Telemetry"]),
+    .target(name: "Ingest", dependencies: ["Model", "Decode", "Snapshot", "Store", "Telemetry"]),
     .target(name: "TestSupport", dependencies: ["Model", "CZlib"], path: "Tests/TestSupport"),
     .testTarget(name: "TestSupportTests", dependencies: ["Model", "TestSupport"]),
     .testTarget(name: "ModelTests", dependencies: ["Model", "TestSupport"]),
@@ -49,17 +51,20 @@ var targets: [Target] = [
     .testTarget(name: "DecodeTests", dependencies: ["Decode", "Model", "TestSupport"]),
     .testTarget(name: "RenderTests", dependencies: ["Model", "Render", "TestSupport"]),
     .testTarget(name: "ReclamationTests", dependencies: ["Reclamation", "TestSupport"]),
-    .testTarget(name: "StoreTests", dependencies: ["Store", "Reclamation", "TestSupport"]),
+    .testTarget(name: "SnapshotTests", dependencies: ["CXXHash", "Model", "Snapshot", "TestSupport"]),
+    .testTarget(name: "StoreTests", dependencies: ["Store", "Reclamation", "Snapshot", "TestSupport"]),
     .testTarget(name: "QueryTests", dependencies: ["Model", "Query", "Render", "TestSupport"]),
     .testTarget(
         name: "SelectionTests",
-        dependencies: ["Selection", "Decode", "Ingest", "Placement", "Query", "Store", "Telemetry", "TestSupport"]),
+        dependencies: [
+            "Selection", "Decode", "Ingest", "Placement", "Query", "Snapshot", "Store", "Telemetry", "TestSupport",
+        ]),
     .testTarget(name: "WireTests", dependencies: ["Model", "Query", "Render", "Wire", "TestSupport"]),
     .testTarget(name: "PlacementTests", dependencies: ["Model", "Placement", "TestSupport"]),
     .testTarget(name: "MembershipTests", dependencies: ["Membership", "Model", "Placement", "TestSupport"]),
     .testTarget(name: "FanOutTests", dependencies: ["FanOut", "Model", "Query", "TestSupport"]),
     .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "TestSupport"]),
-    .testTarget(name: "IngestTests", dependencies: ["Ingest", "TestSupport"]),
+    .testTarget(name: "IngestTests", dependencies: ["Ingest", "Snapshot", "TestSupport"]),
     .testTarget(name: "TidyTests", dependencies: ["Model"]),
 ]
 // What `Fuzz/` and `Benchmarks/`, packages of their own, drive.
@@ -107,8 +112,9 @@ if Context.environment["FAVORITES_CORE_ONLY"] == nil {
         .target(
             name: "Node",
             dependencies: [
-                "Model", "Store", "Selection", "Query", "Membership", "Placement", "Ingest", "Kafka", "Cluster", "Link",
-                "Settings", "Telemetry", logging,
+                "Model", "Store", "Selection", "Snapshot", "Query", "Membership", "Placement", "Ingest", "Kafka",
+                "Cluster",
+                "Link", "Settings", "Telemetry", logging,
             ] + nio),
         .target(
             name: "Router",
@@ -120,7 +126,8 @@ if Context.environment["FAVORITES_CORE_ONLY"] == nil {
         .executableTarget(
             name: "favorites",
             dependencies: [
-                "Node", "Router", "Cluster", "Settings", "Kafka", "Offer", "Model", "Query", "Store", "Membership",
+                "Node", "Router", "Cluster", "Settings", "Kafka", "Offer", "Model", "Query", "Snapshot", "Store",
+                "Membership",
                 "Placement", "HTTPServer", "HTTP1", "Link", "Ingest", "Telemetry", argumentParser, lifecycle, logging,
                 unixSignals,
             ] + nio),

@@ -7,6 +7,7 @@ let drives: [String: [String]] = [
     "fuzz-decode": ["Decode", "Model"],
     "fuzz-frame": ["Model", "Query", "Render", "Wire"],
     "fuzz-http": ["HTTP1", "Model", "Query"],
+    "fuzz-snapshot": ["Model", "Snapshot", "Store"],
 ]
 
 let package = Package(

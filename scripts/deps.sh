@@ -3,7 +3,7 @@
 # `deps.sh bench` for the benchmarks' peers too. Does nothing where all are there.
 set -euo pipefail
 
-build=(g++ make pkg-config librdkafka-dev libsimdjson-dev libxxhash-dev zlib1g-dev)
+build=(g++ make pkg-config liblz4-dev librdkafka-dev libsimdjson-dev libxxhash-dev zlib1g-dev)
 tests=(curl nginx-light python3 valgrind varnish)
 bench=(wrk liburcu-dev libtbb-dev libdeflate-dev libisal-dev redis-server redis-tools libnginx-mod-http-lua lua-nginx-redis)
 

@@ -8,6 +8,7 @@
 
 import Decode
 public import Model
+import Snapshot
 public import Store
 import Telemetry
 
@@ -26,8 +27,8 @@ public final class Ingest {
     static let dropBudget = 500
 
     public let writer: StoreWriter
-    public private(set) var life: PartitionLife
-    private let source: any RecordSource
+    public internal(set) var life: PartitionLife
+    let source: any RecordSource
     private let metrics: IngestMetrics
     private let log: (IngestNote) -> Void
     private var decoder = Decoder()
@@ -35,34 +36,41 @@ public final class Ingest {
     private var decoded = DecodedEvents()
     private var invalidLog = [RateLimitedLog](repeating: RateLimitedLog(), count: ModelKind.allCases.count)
     private var failureLog = RateLimitedLog()
-    private var now: UInt64 = 0
+    private(set) var now: UInt64 = 0
     private var globalsMoved = false
     private var run: Run?
     private var batch = BatchCount()
     /// Partitions read to their targets that are not open to readers yet.
     private var reached: [PartitionID] = []
+    /// What snapshots need of this thread; see `Ingest+Snapshots.swift`.
+    var snapshots: SnapshotState
 
+    /// `lineage`: a number drawn for this process, where there are snapshots.
     public init(
-        source: any RecordSource, writer: StoreWriter, metrics: IngestMetrics, log: @escaping (IngestNote) -> Void
+        source: any RecordSource, writer: StoreWriter, metrics: IngestMetrics, snapshots: (any SnapshotPort)? = nil,
+        lineage: UInt64 = 0, log: @escaping (IngestNote) -> Void
     ) {
         self.source = source
         self.writer = writer
         self.metrics = metrics
         self.log = log
+        self.snapshots = SnapshotState(
+            port: snapshots, partitionCounts: writer.store.partitionCounts, lineage: lineage)
         life = PartitionLife(partitionCounts: writer.store.partitionCounts)
     }
 
     /// These partitions of the events topic are to be held, and no others.
-    public func hold(_ partitions: PartitionSet) { perform(life.hold(partitions)) }
+    public func hold(_ partitions: PartitionSet) {
+        perform(life.hold(partitions))
+        giveUpRestores()
+    }
 
     /// Asks for the bounds of partitions that wait to be read. Each question may take the client a moment, so the
     /// owner calls this now and then, not in every turn. Returns how many still wait.
     public func startWaiting() -> Int {
         let waiting = life.waiting
         guard !waiting.isEmpty else { return 0 }
-        for (partition, bounds) in zip(waiting, source.bounds(of: waiting)) {
-            if let bounds { perform(life.found(partition, bounds)) }
-        }
+        begin(Array(zip(waiting, source.bounds(of: waiting))))
         openGlobals()
         openPartitions()
         return life.waiting.count
@@ -77,9 +85,11 @@ public final class Ingest {
     }
 
     /// Opens the partitions that were read to their targets. All at once where they are read together, since each opening
-    /// builds their teams' lists anew: they wait while others are still being loaded and the source has full batches.
+    /// builds their teams' lists anew: they wait while others come out of snapshots, or are still being loaded and the source
+    /// has full batches.
     private func openPartitions() {
-        guard !reached.isEmpty, batch.records < Self.batchMax || !life.isLoadingEvents else { return }
+        guard !reached.isEmpty, !life.isRestoringEvents else { return }
+        guard batch.records < Self.batchMax || !life.isLoadingEvents else { return }
         writer.setReady(reached)
         reached.removeAll()
         progressMarks += 1
@@ -89,7 +99,7 @@ public final class Ingest {
     public func turn(nowNanoseconds: UInt64, clock: () -> UInt64, timeoutMs: Int) {
         now = nowNanoseconds
         batch = BatchCount()
-        let isBusy = writer.rerenderPending > 0 || life.droppingCount > 0
+        let isBusy = writer.rerenderPending > 0 || life.droppingCount > 0 || isSnapshotBusy
         writer.reclaim()
         // At the limit of retired bytes nothing more is applied or dropped until readers let go; the lag shows it. So
         // the limit is passed by the work of one turn at most. The owner pauses before the next.
@@ -97,7 +107,10 @@ public final class Ingest {
             pollBatch(clock: clock, timeoutMs: isBusy ? 0 : timeoutMs)
             _ = writer.rerender(budget: Self.rerenderBudget) { metrics.countRefused(.event) }
             dropSlice()
+            restoreSlice(clock: clock)
         }
+        // It only reads: a reader that stays does not stop it.
+        walkSlice()
         if globalsMoved {
             writer.publishGlobals()
             globalsMoved = false
@@ -143,7 +156,7 @@ public final class Ingest {
         batch.began(source.kind, metrics, clock)
         switch life[source] {
         case .loading, .ready: run = Run(source: source, isRead: true)
-        case .idle, .waiting, .dropping: run = Run(source: source, isRead: false)
+        case .idle, .waiting, .checking, .restoring, .dropping: run = Run(source: source, isRead: false)
         }
     }
 
@@ -157,7 +170,11 @@ public final class Ingest {
 
     private func apply(_ record: Record) {
         batch.records += 1
-        guard run?.isRead == true else { return }
+        guard run?.isRead == true else {
+            if case .checking = unsafe life[record.source] { unsafe check(record) }
+            return
+        }
+        unsafe snapshots.note(record)
         unsafe applyValue(record)
         unsafe run?.position = Offset(record.offset.rawValue + 1)
     }
@@ -230,10 +247,12 @@ public final class Ingest {
         case .endReached(let partition, let position):
             switch life[partition] {
             case .loading, .ready: advance(partition, position)
-            case .idle, .waiting, .dropping: break
+            case .checking: passed(partition)
+            case .idle, .waiting, .restoring, .dropping: break
             }
         case .positionLost(let partition):
             metrics.positionsLost.add()
+            lostPosition(partition)
             fail(
                 "the position in \(partition.kind.plural) partition \(partition.partition) is no longer in the log; "
                     + (partition.kind == .event
@@ -260,7 +279,7 @@ public final class Ingest {
 
     // MARK: - Actions
 
-    private func perform(_ actions: [PartitionLife.Action]) {
+    func perform(_ actions: [PartitionLife.Action]) {
         progressMarks += actions.count
         for action in actions {
             switch action {
@@ -274,6 +293,7 @@ public final class Ingest {
             case .markGlobalsReady: globalsReached = true
             case .drop(let partition):
                 reached.removeAll { $0 == partition }
+                giveUpRestores()
                 writer.beginDrop(partition)
             }
         }

@@ -1,8 +1,8 @@
 // The life of the partitions a node reads, decided without touching Kafka or the store.
 //
-//   idle ──hold──► waiting ──bounds──► loading ──target reached──► ready
-//    ▲                │                   │                          │
-//    └──── dropped ── dropping ◄──────────┴─────────release──────────┘
+//   idle ──hold──► waiting ──bounds──────────────────────────────► loading ──target reached──► ready
+//    ▲                │ └──with a snapshot──► checking ──► restoring ──┘ │                       │
+//    └──── dropped ── dropping ◄────────────────────────────────┴────────┴────────release────────┘
 //
 // The global topics are held for good and loaded first; partitions of the events topic wait for them, so that a first
 // load renders each event once, with its participants' names.
@@ -16,6 +16,11 @@ public struct PartitionLife: Sendable {
         case idle
         /// Wanted; the bounds of its log are not known yet, or it waits for the global topics. To `loading`, `idle`.
         case waiting
+        /// A snapshot is to be used; the message that it was written behind is looked up in the log. To `restoring`,
+        /// `loading`, `idle`.
+        case checking(LogBounds)
+        /// The snapshot's records come into the store. To `loading`, `dropping`.
+        case restoring(LogBounds)
         /// Read, up to `target`, the log's end when reading began. To `ready`, `dropping`.
         case loading(target: Offset)
         /// Read past its target. To `dropping`.
@@ -64,7 +69,7 @@ public struct PartitionLife: Sendable {
     public var held: [PartitionID] {
         partitions(of: .event).filter { partition in
             switch self[partition] {
-            case .waiting, .loading, .ready: true
+            case .waiting, .checking, .restoring, .loading, .ready: true
             case .idle, .dropping: false
             }
         }.map(\.partition)
@@ -73,6 +78,11 @@ public struct PartitionLife: Sendable {
     /// Whether an events partition is still being read for the first time.
     var isLoadingEvents: Bool {
         states[Int(ModelKind.event.rawValue)].contains { if case .loading = $0 { true } else { false } }
+    }
+
+    /// Whether an events partition is on its way out of a snapshot.
+    var isRestoringEvents: Bool {
+        states[Int(ModelKind.event.rawValue)].contains { if case .restoring = $0 { true } else { false } }
     }
 
     /// The events partitions whose memory is being given back.
@@ -95,12 +105,14 @@ public struct PartitionLife: Sendable {
             switch self[partition] {
             case .idle: if isWanted { self[partition] = .waiting }
             case .waiting: if !isWanted { self[partition] = .idle }
+            case .checking:
+                guard !isWanted else { break }
+                self[partition] = .idle
+                actions.append(.stop(partition))
+            case .restoring: if !isWanted { actions += drop(partition, wantedAgain: false) }
             case .dropping: self[partition] = .dropping(wantedAgain: isWanted)
             case .loading, .ready:
-                guard !isWanted else { break }
-                self[partition] = .dropping(wantedAgain: false)
-                droppingCount += 1
-                actions += [.stop(partition), .drop(partition.partition)]
+                if !isWanted { actions += [.stop(partition)] + drop(partition, wantedAgain: false) }
             }
         }
         return actions
@@ -111,6 +123,59 @@ public struct PartitionLife: Sendable {
         guard self[partition] == .waiting else { return [] }
         self[partition] = .loading(target: bounds.end)
         return [.start(partition, at: bounds.start)] + reached(partition, bounds.start)
+    }
+
+    private mutating func drop(_ partition: TopicPartition, wantedAgain: Bool) -> [Action] {
+        self[partition] = .dropping(wantedAgain: wantedAgain)
+        droppingCount += 1
+        return [.drop(partition.partition)]
+    }
+
+    /// As `found`, with a snapshot to use. `message`: the offset of the message that it was written behind; nil where
+    /// there is none to look up.
+    public mutating func foundSnapshot(
+        _ partition: TopicPartition, _ bounds: LogBounds, message: Offset?
+    ) -> [Action] {
+        guard self[partition] == .waiting else { return [] }
+        guard let message else {
+            self[partition] = .restoring(bounds)
+            return []
+        }
+        self[partition] = .checking(bounds)
+        return [.start(partition, at: message)]
+    }
+
+    /// The log has the snapshot's message, or none in its place.
+    public mutating func checked(_ partition: TopicPartition) -> [Action] {
+        guard case .checking(let bounds) = self[partition] else { return [] }
+        self[partition] = .restoring(bounds)
+        return [.stop(partition)]
+    }
+
+    /// The snapshot is in the store: reading goes on behind it.
+    public mutating func restored(_ partition: TopicPartition, at position: Offset) -> [Action] {
+        guard case .restoring(let bounds) = self[partition] else { return [] }
+        self[partition] = .loading(target: bounds.end)
+        return [.start(partition, at: position)] + reached(partition, position)
+    }
+
+    /// The snapshot is not to be used, and nothing of it is in the store: the log is read from its start.
+    public mutating func refused(_ partition: TopicPartition) -> [Action] {
+        switch self[partition] {
+        case .checking(let bounds):
+            self[partition] = .waiting
+            return [.stop(partition)] + found(partition, bounds)
+        case .restoring(let bounds):
+            self[partition] = .waiting
+            return found(partition, bounds)
+        case .idle, .waiting, .loading, .ready, .dropping: return []
+        }
+    }
+
+    /// The load of a snapshot failed half-way: what it put into the store goes. A global topic's cannot: it is read over.
+    public mutating func failed(_ partition: TopicPartition) -> [Action] {
+        guard case .restoring = self[partition] else { return [] }
+        return partition.kind == .event ? drop(partition, wantedAgain: true) : refused(partition)
     }
 
     /// Everything below `position` is applied.
@@ -127,15 +192,14 @@ public struct PartitionLife: Sendable {
     /// that was ready cannot be dropped: it goes on, from the log's start, with what it has.
     public mutating func lost(_ partition: TopicPartition) -> [Action] {
         switch self[partition] {
-        case .idle, .waiting, .dropping: return []
+        case .idle, .waiting, .restoring, .dropping: return []
+        case .checking: return refused(partition)
         case .loading where partition.kind != .event:
             self[partition] = .waiting
             return [.stop(partition)]
         case .loading, .ready:
             guard partition.kind == .event else { return [] }
-            self[partition] = .dropping(wantedAgain: true)
-            droppingCount += 1
-            return [.stop(partition), .drop(partition.partition)]
+            return [.stop(partition)] + drop(partition, wantedAgain: true)
         }
     }
 

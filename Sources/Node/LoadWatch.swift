@@ -2,6 +2,7 @@
 // thread owns it.
 
 import Logging
+import Membership
 
 struct LoadWatch {
     private var phase = NodeReport.Phase.loadingGlobals
@@ -14,12 +15,16 @@ struct LoadWatch {
         if firstNs == nil, messages > messagesBefore { firstNs = beganNs }
     }
 
-    /// To be called with each report. Logs where a load has come to its end.
-    mutating func reported(_ next: NodeReport.Phase, messages: UInt64, nowNs: UInt64, logger: Logger) {
-        guard next != phase else { return }
+    /// To be called with each report. Logs where a load has come to its end, and returns what it read.
+    mutating func reported(
+        _ next: NodeReport.Phase, messages: UInt64, nowNs: UInt64, logger: Logger
+    ) -> (messages: UInt64, seconds: Double)? {
+        guard next != phase else { return nil }
+        var read: (messages: UInt64, seconds: Double)?
         if next == .ready || (phase == .loadingGlobals && next == .loadingEvents) {
             let count = messages - messagesBefore
             let seconds = Double(nowNs - (firstNs ?? nowNs)) / 1e9
+            read = (count, seconds)
             logger.info(
                 "\(next == .ready ? "loaded events" : "loaded global topics")",
                 metadata: [
@@ -30,5 +35,26 @@ struct LoadWatch {
         phase = next
         messagesBefore = messages
         firstNs = nil
+        return read
+    }
+}
+
+/// How far the boot is, for the log: at most a line a second. The writer's thread owns it.
+struct BootWatch {
+    private static let pauseNs: UInt64 = 1_000_000_000
+    private var nextNs: UInt64 = 0
+
+    mutating func reported(_ report: NodeReport, nowNs: UInt64, logger: Logger) {
+        guard report.phase == .loadingGlobals || report.phase == .loadingEvents, report.bootSecondsRemaining > 0,
+            nowNs >= nextNs
+        else { return }
+        nextNs = nowNs + Self.pauseNs
+        let ready = report.holdings.count { $0.isReady }
+        logger.info(
+            "\(report.phase.rawValue)",
+            metadata: [
+                "behind": "\(report.behind)", "partitions": "\(ready)/\(report.holdings.count)",
+                "secondsLeft": "\(Int(report.bootSecondsRemaining.rounded(.up)))",
+            ])
     }
 }

@@ -96,10 +96,10 @@ public final class NodeCore: Sendable {
         heartbeat.state = !isPlaced ? .joining : report.ready.isEmpty ? .warming : .serving
     }
 
-    /// Ends the link and then the writer.
-    public func stop() async {
+    /// Ends the link and then the writer, which writes snapshots of what has changed for `drain` at most.
+    public func stop(drain: Duration) async {
         await link.stop()
-        await writer.stop()
+        await writer.stop(drain: drain)
     }
 
     private func register(in registry: Registry) {
@@ -139,6 +139,7 @@ public final class NodeCore: Sendable {
         registry.sampled("kafka_lag_messages", .gauge, help: "Messages in the held logs that are not applied yet.") {
             $0.add(Double(writer.report.behind))
         }
+        registerBoot(in: registry)
         let counters = link.counters
         registry.sampled("link_queries_total", .counter, help: "Queries of routers, by what became of them.") {
             $0.add(Double(counters.answered.load(ordering: .relaxed)), labels: [("result", "answered")])
@@ -149,6 +150,32 @@ public final class NodeCore: Sendable {
             $0.add(Double(counters.malformed.load(ordering: .relaxed)), labels: [("reason", "malformed")])
             $0.add(Double(counters.silent.load(ordering: .relaxed)), labels: [("reason", "silent")])
             $0.add(Double(counters.overLimit.load(ordering: .relaxed)), labels: [("reason", "limit")])
+        }
+    }
+
+    private func registerBoot(in registry: Registry) {
+        let writer = writer
+        registry.sampled(
+            "boot_seconds_remaining", .gauge, help: "Estimated time until everything held is ready; 0 when it is."
+        ) { $0.add(writer.report.bootSecondsRemaining) }
+        registry.sampled("boot_source", .gauge, help: "1 for how a held partition came back: snapshot or log.") {
+            samples in
+            let report = writer.report
+            for (holding, source) in zip(report.holdings, report.eventSources) {
+                samples.add(
+                    1.0,
+                    labels: [
+                        ("partition", "\(holding.partition)"), ("source", source), ("topic", ModelKind.event.plural),
+                    ])
+            }
+            for global in report.globals {
+                samples.add(
+                    1.0,
+                    labels: [
+                        ("partition", "\(global.partition.partition)"), ("source", global.source),
+                        ("topic", global.partition.kind.plural),
+                    ])
+            }
         }
     }
 }

@@ -25,12 +25,18 @@ public struct NodeReport: Sendable {
         public var partition: TopicPartition
         public var applied: Offset
         public var lag: Int64
+        /// How it came back: out of a snapshot, or of the log.
+        public var source = SnapshotService.Source.log.rawValue
     }
 
     public var phase = Phase.waitingForTopics
     public var models = ModelKind.allCases.map { ModelReport(kind: $0) }
     public var holdings: [Holding] = []
+    /// As `holdings`: how each came back. Empty where there are no snapshots.
+    public var eventSources: [String] = []
     public var globals: [GlobalReport] = []
+    /// Estimated time until everything held is ready; 0 when it is.
+    public var bootSecondsRemaining = 0.0
     public var recordBytes = 0
     public var eventJSONBytes = 0
     public var liveBytes = 0

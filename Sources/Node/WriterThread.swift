@@ -12,6 +12,8 @@ public import Kafka
 public import Logging
 import Membership
 public import Model
+public import Settings
+import Snapshot
 public import Store
 import Synchronization
 public import Telemetry
@@ -23,12 +25,18 @@ public struct WriterSettings: Sendable {
     public var topics: [String]
     public var retiredBytesMax: Int
     public var packedBytesMax: Int
+    /// Nil: no snapshots.
+    public var snapshots: SnapshotSettings?
 
-    public init(kafka: KafkaClientOptions, topics: [String], retiredBytesMax: Int, packedBytesMax: Int) {
+    public init(
+        kafka: KafkaClientOptions, topics: [String], retiredBytesMax: Int, packedBytesMax: Int,
+        snapshots: SnapshotSettings?
+    ) {
         self.kafka = kafka
         self.topics = topics
         self.retiredBytesMax = retiredBytesMax
         self.packedBytesMax = packedBytesMax
+        self.snapshots = snapshots
     }
 }
 
@@ -37,16 +45,21 @@ public final class WriterThread: Sendable {
     private static let pollMs = 10
     /// Between two questions for the bounds of waiting partitions, and between two reports.
     private static let pauseNs: UInt64 = 100_000_000
+    /// Kafka's default of `delete.retention.ms`.
+    private static let deleteRetentionMs: Int64 = 86_400_000
     /// Between two looks at the topics' partition counts.
     private static let countsNs: UInt64 = 60_000_000_000
 
     private let settings: WriterSettings
+    private let registry: Registry
     private let metrics: IngestMetrics
     private let topicsChanged: Gauge
     private let logger: Logger
     private let wanted = Mutex<PartitionSet?>(nil)
     private let lastReport = Mutex(NodeReport())
     private let isStopping = Atomic<Bool>(false)
+    /// Nil until the topics are there, or for good.
+    private let snapshots = Mutex<SnapshotService?>(nil)
     private let ended = DispatchSemaphore(value: 0)
     /// Called on the thread when the set of ready partitions or the phase has changed.
     private let changed: @Sendable () -> Void
@@ -57,6 +70,7 @@ public final class WriterThread: Sendable {
         _ settings: WriterSettings, registry: Registry, logger: Logger, changed: @escaping @Sendable () -> Void
     ) {
         self.settings = settings
+        self.registry = registry
         metrics = IngestMetrics(registry)
         topicsChanged = registry.gauge(
             "kafka_topics_partitions_changed", help: "Topics with another number of partitions than at start.")
@@ -81,8 +95,10 @@ public final class WriterThread: Sendable {
     /// Hold these partitions of the events topic, and no others.
     public func hold(_ partitions: PartitionSet) { wanted.withLock { $0 = partitions } }
 
-    /// Ends the thread after its turn. Readers must be gone by then.
-    public func stop() async {
+    /// Writes snapshots of what has changed, for `drain` at most, and ends the thread after its turn. Readers must be gone
+    /// by then.
+    public func stop(drain: Duration) async {
+        await snapshots.withLock { $0 }?.end(deadline: drain)
         isStopping.store(true, ordering: .relaxed)
         await withCheckedContinuation { continuation in
             DispatchQueue.global().async {
@@ -103,11 +119,17 @@ public final class WriterThread: Sendable {
             let store = Store(partitionCounts: counts)
             let writer = StoreWriter(
                 store, retiredBytesMax: settings.retiredBytesMax, packedBytesMax: settings.packedBytesMax)
-            let ingest = Ingest(source: source, writer: writer, metrics: metrics) { [logger] note in
+            let service = makeSnapshots(counts)
+            let ingest = Ingest(
+                source: source, writer: writer, metrics: metrics, snapshots: service,
+                lineage: .random(in: .min ... .max)
+            ) { [logger] note in
                 logger.warning("\(note.message)", metadata: ["suppressed": "\(note.suppressed)"])
             }
             started.resume(returning: store)
-            loop(ingest, source)
+            service?.start()
+            snapshots.withLock { $0 = service }
+            loop(ingest, source, service)
             // A debug look-up may be reading still; its guard lasts for microseconds.
             while writer.retiredCount > 0 {
                 writer.reclaim()
@@ -118,11 +140,12 @@ public final class WriterThread: Sendable {
         }
     }
 
-    private func loop(_ ingest: Ingest, _ source: KafkaRecordSource) {
+    private func loop(_ ingest: Ingest, _ source: KafkaRecordSource, _ service: SnapshotService?) {
         var nextQuestion: UInt64 = 0
         var nextReport: UInt64 = 0
         var nextCounts = Clocks.monotonicNs() + Self.countsNs
         var load = LoadWatch()
+        var boot = BootWatch()
         while !isStopping.load(ordering: .relaxed) {
             let now = Clocks.monotonicNs()
             if let wish = wanted.withLock({ $0.take() }) { ingest.hold(wish) }
@@ -140,10 +163,14 @@ public final class WriterThread: Sendable {
             load.turned(messages: metrics.messagesTotal, beganNs: now)
             let isNews = ingest.progressMarks != before
             if isNews || now >= nextReport {
-                let report = makeReport(ingest, source)
+                var report = makeReport(ingest, source)
+                if let service { describe(ingest, service, in: &report) }
                 publish(report)
-                load.reported(
-                    report.phase, messages: metrics.messagesTotal, nowNs: Clocks.monotonicNs(), logger: logger)
+                let nowNs = Clocks.monotonicNs()
+                let read = load.reported(
+                    report.phase, messages: metrics.messagesTotal, nowNs: nowNs, logger: logger)
+                if let read { service?.measured(messages: read.messages, seconds: read.seconds) }
+                boot.reported(report, nowNs: nowNs, logger: logger)
                 nextReport = now + Self.pauseNs
             }
         }
@@ -188,6 +215,47 @@ public final class WriterThread: Sendable {
                     "a topic is not compacted: old values will be lost; set cleanup.policy=compact",
                     metadata: ["topic": "\(topic)", "cleanup.policy": "\(policy)"])
             }
+        }
+    }
+
+    // MARK: - Snapshots
+
+    /// Nil where there are to be none, or where the cluster's id, which every file is checked against, is not told.
+    private func makeSnapshots(_ counts: [Int]) -> SnapshotService? {
+        guard let snapshots = settings.snapshots,
+            let admin = try? KafkaAdmin(options: settings.kafka, timeoutMs: 3_000, logger: logger)
+        else { return nil }
+        guard let clusterID = admin.clusterID() else {
+            logger.warning("no snapshots: the brokers do not tell the cluster's id")
+            return nil
+        }
+        var retention: [Int64] = []
+        for topic in settings.topics {
+            // Kafka's own default where the broker does not tell, as the embedded one, which drops no tombstones.
+            let told = try? admin.settings(of: topic)["delete.retention.ms"]
+            retention.append(told.flatMap { Int64($0) } ?? Self.deleteRetentionMs)
+        }
+        return SnapshotService(
+            snapshots, settings, partitionCounts: counts, clusterID: clusterID, deleteRetentionMs: retention,
+            registry: registry, logger: logger)
+    }
+
+    /// Tells the service what has changed, and the report how far the boot is.
+    private func describe(_ ingest: Ingest, _ service: SnapshotService, in report: inout NodeReport) {
+        var changed: [SnapshotScope: UInt64] = [:]
+        for scope in ingest.snapshotScopes { changed[scope] = ingest.changedBytes(scope) }
+        service.update(changed: changed)
+        let rates = service.rates
+        report.bootSecondsRemaining =
+            report.phase == .ready
+            ? 0
+            : Double(ingest.restoringBytes) / rates.loadBytesPerSecond
+                + Double(report.behind) / rates.messagesPerSecond
+        for index in report.holdings.indices {
+            report.eventSources.append(service.source(of: .events(report.holdings[index].partition)))
+        }
+        for index in report.globals.indices {
+            report.globals[index].source = service.source(of: .topic(report.globals[index].partition.kind))
         }
     }
 
@@ -249,7 +317,11 @@ public final class WriterThread: Sendable {
     /// Messages between `applied` and the log's end; while loading at least up to the target.
     private func lag(_ applied: Offset, _ end: Offset?, _ state: PartitionLife.State) -> Int64 {
         var end = end?.rawValue ?? 0
-        if case .loading(let target) = state { end = max(end, target.rawValue) }
+        switch state {
+        case .loading(let target): end = max(end, target.rawValue)
+        case .checking(let bounds), .restoring(let bounds): end = max(end, bounds.end.rawValue)
+        case .idle, .waiting, .ready, .dropping: break
+        }
         return max(0, end - applied.rawValue)
     }
 }

@@ -131,6 +131,8 @@ public struct NodeSettings: Sendable {
     public var linkPort: Int
     public var retiredBytesMax: Int
     public var packedBytesMax: Int
+    /// Nil: none are written or loaded.
+    public var snapshots: SnapshotSettings?
 
     /// Traps on the settings of another command than `node` and `serve`.
     public init(_ settings: ResolvedSettings) {
@@ -142,6 +144,26 @@ public struct NodeSettings: Sendable {
         linkPort = settings.integer("link.port")
         retiredBytesMax = settings.integer("store.retired-bytes-max")
         packedBytesMax = settings.integer("store.gzip-bytes-max")
+        snapshots = SnapshotSettings(settings)
+    }
+}
+
+/// Snapshots of a node.
+public struct SnapshotSettings: Sendable {
+    public var directory: String
+    public var interval: Duration
+    public var changedBytes: Int
+    public var bytesPerSecondMax: Int
+    public var diskBytesMax: Int
+
+    /// Nil where they are switched off.
+    init?(_ settings: ResolvedSettings) {
+        interval = settings.duration("snapshot.interval")
+        guard interval > .zero else { return nil }
+        directory = (settings.text("data.dir") ?? "") + "/snapshots"
+        changedBytes = settings.integer("snapshot.changed-bytes")
+        bytesPerSecondMax = settings.integer("snapshot.write-bytes-per-second-max")
+        diskBytesMax = settings.integer("snapshot.disk-bytes-max")
     }
 }
 

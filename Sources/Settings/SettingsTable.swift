@@ -151,5 +151,20 @@ enum SettingsTable {
             "store.gzip-bytes-max", .integer(0...(1 << 40)), "0", for: [.node, .serve],
             "Bytes of fragments kept ready for gzip answers, about a third of their JSON; what has no room is packed "
                 + "by the router for each answer. 0: none is kept. Of use with http.gzip."),
+        Setting(
+            "snapshot.interval", .duration(.zero...(.seconds(86_400))), "10m", for: [.node, .serve],
+            "Time after which a partition that has changed is written to data.dir again; 0s: no snapshots, neither written nor loaded."
+        ),
+        Setting(
+            "snapshot.changed-bytes", .integer((1 << 20)...(1 << 40)), "268435456", for: [.node, .serve],
+            "Bytes of messages after which a partition is written before its interval has passed."),
+        Setting(
+            "snapshot.write-bytes-per-second-max", .integer((1 << 20)...(1 << 40)), "104857600", for: [.node, .serve],
+            "Rate at which snapshots are written, so that they leave the disk to others; at the end of the process they are not held to it."
+        ),
+        Setting(
+            "snapshot.disk-bytes-max", .integer((1 << 20)...(1 << 50)), "17179869184", for: [.node, .serve],
+            "Bytes that snapshots may take in data.dir, the one being written included; at the limit it is given up and the one before stays."
+        ),
     ]
 }

@@ -94,7 +94,7 @@ extension StoreWriter {
 
     // MARK: - Putting a record in its place
 
-    private func insert(_ record: EventRecord, _ id: ID, at slot: UInt32) {
+    func insert(_ record: EventRecord, _ id: ID, at slot: UInt32) {
         unsafe retain(.stage, record.stageSlot)
         unsafe eventJSONBytes += record.layout.jsonCount
         unsafe store.events.store(record.base, at: slot)
@@ -110,7 +110,7 @@ extension StoreWriter {
     }
 
     /// New entries first, then the swap, then old entries: an event whose place does not change is never missing.
-    private func replace(_ slot: UInt32, by record: EventRecord) {
+    func replace(_ slot: UInt32, by record: EventRecord) {
         guard let old = unsafe store.event(slot) else { return }
         let newEntry = unsafe TeamEntry(start: record.start.milliseconds, slot: slot)
         let oldEntry = unsafe TeamEntry(start: old.start.milliseconds, slot: slot)
@@ -244,7 +244,7 @@ extension StoreWriter {
 
     private func copyRecord(_ header: EventHeader) -> EventRecord {
         let isEscaped = header.layout.nameIsEscaped
-        let packed = unsafe pack(text.count)
+        let packed = unsafe pack(text.bytes)
         var header = header
         header.layout.isPacked = unsafe packed != nil
         let plainBytes = unsafe EventRecord.plainBytes(
@@ -267,13 +267,13 @@ extension StoreWriter {
         return unsafe EventRecord(base)
     }
 
-    private func append(_ bytes: UnsafeRawBufferPointer, at end: inout UnsafeMutableRawPointer) {
+    func append(_ bytes: UnsafeRawBufferPointer, at end: inout UnsafeMutableRawPointer) {
         guard let start = bytes.baseAddress else { return }
         unsafe end.copyMemory(from: start, byteCount: bytes.count)
         unsafe end += bytes.count
     }
 
-    private func free(_ record: EventRecord) {
+    func free(_ record: EventRecord) {
         unsafe memoryBytes -= record.bytes
         packedBytes -= unsafe record.packed?.count ?? 0
         unsafe store.memory.free(UnsafeMutableRawPointer(mutating: record.base), record.bytes)

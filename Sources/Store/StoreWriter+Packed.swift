@@ -4,14 +4,14 @@
 import Render
 
 extension StoreWriter {
-    /// The packed form of the first `count` bytes of `text`, valid until the next call; nil where none is kept.
-    func pack(_ count: Int) -> UnsafeRawBufferPointer? {
+    /// The packed form of a fragment, valid until the next call; nil where none is kept.
+    func pack(_ fragment: UnsafeBufferPointer<UInt8>) -> UnsafeRawBufferPointer? {
         guard let packer else { return nil }
         guard packedBytes < packedBytesMax else {
             unpackedCount += 1
             return nil
         }
-        return unsafe packer.pack(UnsafeBufferPointer(rebasing: text.bytes[..<count]))
+        return unsafe packer.pack(fragment)
     }
 
     /// Puts it behind a record's text.

@@ -2,7 +2,7 @@ public import Model
 import Render
 
 /// What of a reference's record comes from its message.
-private struct ReferenceShape {
+struct ReferenceShape {
     var kind: ModelKind
     var id: ID
     var offset: Offset
@@ -99,7 +99,7 @@ extension StoreWriter {
     }
 
     /// Publishes the record whose own fields stand in `text`.
-    private func apply(
+    func apply(
         _ shape: inout ReferenceShape, first: (ModelKind, ID)? = nil, second: (ModelKind, ID)? = nil
     ) -> ApplyResult {
         guard text.count < Limits.referenceRecordBytesMax else { return .refused(.recordTooLarge) }
@@ -258,7 +258,8 @@ extension StoreWriter {
     }
 
     private func copyReference(_ header: ReferenceHeader, isFragment: Bool) -> ReferenceRecord {
-        let packed = unsafe isFragment ? pack(Int(header.jsonCount)) : nil
+        let json = unsafe UnsafeBufferPointer(rebasing: text.bytes[..<Int(header.jsonCount)])
+        let packed = unsafe isFragment ? pack(json) : nil
         var header = header
         header.isPacked = unsafe packed != nil
         let base = unsafe allocate(MemoryLayout<ReferenceHeader>.stride + text.count + (packed?.count ?? 0))

@@ -79,6 +79,7 @@ final class ManagementAnswerer: Answerer {
             var ready: Bool?
             var applied: Int64
             var lag: Int64
+            var source: String?
         }
         struct MemberHealth: Encodable {
             var id: String
@@ -92,6 +93,7 @@ final class ManagementAnswerer: Answerer {
         var phase: String?
         var models: [String: ModelHealth]?
         var behind: Int64?
+        var bootSecondsRemaining: Double?
         var partitions: [PartitionHealth]?
         var generation: Int64?
         var members: [MemberHealth]?
@@ -107,16 +109,18 @@ final class ManagementAnswerer: Answerer {
                     ($0.kind.name, Health.ModelHealth(loaded: $0.isLoaded, size: $0.size))
                 })
             health.behind = report.behind
+            health.bootSecondsRemaining = report.bootSecondsRemaining
             health.partitions =
                 report.globals.map {
                     Health.PartitionHealth(
                         topic: $0.partition.kind.plural, partition: $0.partition.partition.rawValue,
-                        applied: $0.applied.rawValue, lag: $0.lag)
+                        applied: $0.applied.rawValue, lag: $0.lag, source: $0.source)
                 }
-                + report.holdings.map {
+                + report.holdings.enumerated().map { index, holding in
                     Health.PartitionHealth(
-                        topic: ModelKind.event.plural, partition: $0.partition.rawValue, ready: $0.isReady,
-                        applied: $0.applied.rawValue, lag: $0.lag)
+                        topic: ModelKind.event.plural, partition: holding.partition.rawValue, ready: holding.isReady,
+                        applied: holding.applied.rawValue, lag: holding.lag,
+                        source: index < report.eventSources.count ? report.eventSources[index] : nil)
                 }
         }
         if let state = parts.last {

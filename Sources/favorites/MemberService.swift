@@ -142,7 +142,8 @@ struct MemberService: Service {
         let writer = WriterThread(
             WriterSettings(
                 kafka: client, topics: ModelKind.allCases.map { node.kafka.topics[$0] },
-                retiredBytesMax: node.retiredBytesMax, packedBytesMax: node.packedBytesMax),
+                retiredBytesMax: node.retiredBytesMax, packedBytesMax: node.packedBytesMax,
+                snapshots: node.snapshots),
             registry: registry, logger: logger, changed: { parts.announce() })
         parts.set(writer: writer)
         let core = try await NodeCore.start(
@@ -163,8 +164,11 @@ struct MemberService: Service {
 
     private func takeDown(_ parts: Parts) async {
         if let cluster = parts.cluster { await cluster.leave() }
+        let began = ContinuousClock.now
         if let router = parts.router { await router.drain(deadline: member.drainTimeout) }
-        if let node = parts.node { await node.stop() } else { await parts.writer?.stop() }
+        // What the router took of the time is gone for the node's snapshots.
+        let left = max(.zero, member.drainTimeout - began.duration(to: .now))
+        if let node = parts.node { await node.stop(drain: left) } else { await parts.writer?.stop(drain: .zero) }
         logger.info("stopped")
     }
 }

@@ -9,10 +9,16 @@ import Selection
 import Store
 import TestSupport
 
+struct LoggedMessage {
+    var key: [UInt8]
+    var value: [UInt8]?
+    var isValid: Bool
+}
+
 /// A store that holds everything, split over several holders as a cluster would, and the reference.
 final class Pipeline {
     let rules = SelectionRules()
-    let reference = Reference()
+    let reference: Reference
     let store: Store
     let writer: StoreWriter
     private let holder: StoreHolder
@@ -20,11 +26,13 @@ final class Pipeline {
     private var arena = MessageArena()
     private var parser: RequestParser
     private var builder = AnswerBuilder()
-    private var offsets: [TopicPartition: Int64] = [:]
+    /// Every message applied, by its offset.
+    private(set) var log: [TopicPartition: [LoggedMessage]] = [:]
     static let partitions = 12
 
     /// `isReady`: before the first message. Else the load is a bulk one, which `setReady` ends.
-    init(isReady: Bool = true, packedBytesMax: Int = 0) {
+    init(isReady: Bool = true, packedBytesMax: Int = 0, reference: Reference = Reference()) {
+        self.reference = reference
         store = Store(partitionCounts: [Self.partitions, 3, 2, 1, 1, 2])
         writer = StoreWriter(store, packedBytesMax: packedBytesMax)
         holder = StoreHolder(store)
@@ -42,22 +50,28 @@ final class Pipeline {
         let reason = reference.apply(kind, key: key, value: value)
         let partition = Partitioner.partition(of: key.span, partitions: store.partitionCounts[Int(kind.rawValue)])
         let source = TopicPartition(kind, partition)
-        let offset = offsets[source, default: 0]
-        offsets[source] = offset + 1
-        defer { writer.advance(source, to: Offset(offset + 1)) }
+        let offset = log[source, default: []].count
+        log[source, default: []].append(LoggedMessage(key: key, value: value, isValid: reason == nil))
+        let isValid = replay(source, Offset(Int64(offset)), key: key, value: value)
+        return value == nil || isValid == (reason == nil)
+    }
+
+    /// Applies a message to the store alone. Returns whether it was taken.
+    func replay(_ source: TopicPartition, _ offset: Offset, key: [UInt8], value: [UInt8]?) -> Bool {
+        defer { writer.advance(source, to: Offset(offset.rawValue + 1)) }
         guard let value else {
-            guard let id = ID(key.span) else { return true }
-            _ = writer.delete(kind, id, partition: partition, offset: Offset(offset))
+            guard let id = ID(key.span) else { return false }
+            _ = writer.delete(source.kind, id, partition: source.partition, offset: offset)
             return true
         }
         do throws(InvalidMessage) {
-            let message = try decoder.decode(kind, key: key.span, value: value.span, into: &arena)
-            if case .refused = writer.apply(message, arena, partition: partition, offset: Offset(offset)) {
-                return reason != nil
+            let message = try decoder.decode(source.kind, key: key.span, value: value.span, into: &arena)
+            if case .refused = writer.apply(message, arena, partition: source.partition, offset: offset) {
+                return false
             }
-            return reason == nil
+            return true
         } catch {
-            return reason != nil
+            return false
         }
     }
 

@@ -50,7 +50,7 @@ import Testing
         #expect(agree, "\(key)")
     }
 
-    private func compare(
+    static func compare(
         _ pipeline: Pipeline, requests: Int, seed: UInt64, now: Timestamp = ReferenceTests.now, sports: [String]
     ) throws {
         var generator = RequestGenerator(seed: seed, reference: pipeline.reference, sports: sports)
@@ -74,7 +74,7 @@ import Testing
     }
 
     /// One body for all, whoever packed its fragments, and zlib reads the answer in it.
-    private func compareGzip(
+    private static func compareGzip(
         _ pipeline: Pipeline, _ target: String, _ now: Timestamp, to body: [UInt8], _ seed: UInt64
     ) throws {
         let whole = pipeline.answer(target, now: now, holders: 1, isGzip: true)
@@ -104,13 +104,13 @@ import Testing
         }
         pipeline.setReady()
         pipeline.settle()
-        try compare(pipeline, requests: 150, seed: seed, sports: ["soccer", "tennis"])
+        try Self.compare(pipeline, requests: 150, seed: seed, sports: ["soccer", "tennis"])
         for _ in 0..<200 {
             let update = updates.next()
             _ = pipeline.apply(update.kind, key: update.key, value: update.value)
         }
         pipeline.settle()
-        try compare(pipeline, requests: 100, seed: seed &+ 1, sports: ["soccer", "tennis"])
+        try Self.compare(pipeline, requests: 100, seed: seed &+ 1, sports: ["soccer", "tennis"])
     }
 
     @Test(arguments: 0..<6) func agreesWithTheReferenceUnderRandomUpdates(round: Int) throws {
@@ -122,7 +122,7 @@ import Testing
         Self.load(pipeline, random: &random)
         pipeline.settle()
         #expect(round % 3 != 1 || pipeline.writer.unpackedCount > 0)
-        try compare(pipeline, requests: 100, seed: seed, sports: ["soccer", "tennis"])
+        try Self.compare(pipeline, requests: 100, seed: seed, sports: ["soccer", "tennis"])
         var updates = UpdateGenerator(seed: seed, reference: pipeline.reference)
         for step in 0..<20 {
             for _ in 0..<60 {
@@ -133,7 +133,7 @@ import Testing
                 if Bool.random(using: &random) { _ = pipeline.writer.rerender(budget: 3) }
             }
             pipeline.settle()
-            try compare(pipeline, requests: 30, seed: seed &+ UInt64(step), sports: ["soccer", "tennis"])
+            try Self.compare(pipeline, requests: 30, seed: seed &+ UInt64(step), sports: ["soccer", "tennis"])
         }
     }
 }

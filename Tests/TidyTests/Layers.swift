@@ -5,8 +5,8 @@ import Foundation
 enum Layers {
     /// Lowest first. A module imports modules of lower rows alone, never one of its own row.
     static let rows: [[String]] = [
-        ["CXXHash", "CSimdjson", "CMemory", "CRDKafka", "CZlib", "Model", "Telemetry", "Reclamation"],
-        ["Decode", "Render", "Placement", "HTTP1", "Offer", "Kafka"],
+        ["CXXHash", "CLZ4", "CSimdjson", "CMemory", "CRDKafka", "CZlib", "Model", "Telemetry", "Reclamation"],
+        ["Decode", "Render", "Placement", "Snapshot", "HTTP1", "Offer", "Kafka"],
         ["Store", "Query", "Membership", "Settings"],
         ["Selection", "Wire", "Ingest", "FanOut", "HTTPServer", "Cluster"],
         ["Link"],

@@ -1,0 +1,313 @@
+// Snapshots on the writer's thread: which partitions come out of one, its records into the store in slices, and the
+// walk that writes one, in slices too.
+
+import Model
+public import Snapshot
+import Store
+
+/// What a snapshot says of a partition and only this thread knows.
+struct PartitionNote {
+    /// The last message read.
+    var last: LastMessage?
+    /// Bytes of messages read since the start.
+    var changedBytes: UInt64 = 0
+}
+
+/// A file on its way into the store.
+struct Restore {
+    var header: SnapshotHeader
+    /// Nil until the file is read.
+    var load: SnapshotLoad?
+    /// The blocks that are left, last one first: each is freed when it is in the store.
+    var blocks: [SnapshotBlock] = []
+    var nanoseconds: UInt64 = 0
+}
+
+struct SnapshotState {
+    /// Nil: no snapshots.
+    let port: (any SnapshotPort)?
+    private(set) var notes: [[PartitionNote]]
+    /// Of the participants' topic; see `SnapshotHeader.lineage`.
+    var lineage: UInt64
+    var restores: [SnapshotScope: Restore] = [:]
+    var order: SnapshotOrder?
+    var walk: SnapshotWalk?
+
+    init(port: (any SnapshotPort)?, partitionCounts: [Int], lineage: UInt64) {
+        self.port = port
+        self.lineage = lineage
+        notes = partitionCounts.map { Array(repeating: PartitionNote(), count: $0) }
+    }
+
+    subscript(_ partition: TopicPartition) -> PartitionNote {
+        get { notes[Int(partition.kind.rawValue)][Int(partition.partition.rawValue)] }
+        set { notes[Int(partition.kind.rawValue)][Int(partition.partition.rawValue)] = newValue }
+    }
+
+    mutating func note(_ record: Record) {
+        let (row, column) = unsafe (Int(record.source.kind.rawValue), Int(record.source.partition.rawValue))
+        let key = unsafe UnsafeRawBufferPointer(record.key ?? UnsafeBufferPointer(start: nil, count: 0))
+        notes[row][column].last = unsafe LastMessage(
+            offset: record.offset, keyHash: snapshotKeyHash(key), timestampMs: record.timestampMs)
+        notes[row][column].changedBytes += unsafe UInt64(key.count + (record.value?.count ?? 0))
+    }
+}
+
+extension Ingest {
+    /// Blocks put into the store in one turn, about 5 ms of work.
+    static let restoreBlocks = 8
+    /// Blocks walked in one turn, below a millisecond's work, and slots looked at for one.
+    static let walkBlocks = 2
+    static let walkSlots = 4_096
+
+    /// Whether there is work that waits for no message.
+    var isSnapshotBusy: Bool {
+        guard let port = snapshots.port else { return false }
+        if snapshots.walk != nil { return port.hasRoom }
+        return snapshots.restores.values.contains { $0.load != nil }
+    }
+
+    private func partitions(of scope: SnapshotScope) -> [TopicPartition] {
+        scope.partitions(of: writer.store.partitionCounts[Int(scope.kind.rawValue)])
+    }
+
+    /// Bytes of messages of the scope since the start.
+    public func changedBytes(_ scope: SnapshotScope) -> UInt64 {
+        partitions(of: scope).reduce(0) { $0 + snapshots[$1].changedBytes }
+    }
+
+    /// The scopes whose state is whole, so that a snapshot of it may be written.
+    public var snapshotScopes: [SnapshotScope] {
+        let events = life.held.map { SnapshotScope.events($0) }
+        return (events + GlobalPosition.kinds.map { .topic($0) }).filter(isWhole)
+    }
+
+    /// An events partition that readers may not ask for yet is rendered again by nobody.
+    private func isWhole(_ scope: SnapshotScope) -> Bool {
+        life.areGlobalsReady
+            && partitions(of: scope).allSatisfy {
+                life[$0] == .ready && (scope.kind != .event || writer.isReady($0.partition))
+            }
+    }
+
+    /// Raw bytes of snapshots that are still to come into the store.
+    public var restoringBytes: UInt64 { snapshots.restores.values.reduce(0) { $0 + $1.header.rawBytes } }
+
+    // MARK: - Where reading begins
+
+    /// The bounds of waiting partitions are known, or some of them.
+    func begin(_ found: [(TopicPartition, LogBounds?)]) {
+        var scopes: [SnapshotScope] = []
+        var groups: [SnapshotScope: [(TopicPartition, LogBounds?)]] = [:]
+        for (partition, bounds) in found {
+            let scope = SnapshotScope(partition)
+            if groups[scope] == nil { scopes.append(scope) }
+            groups[scope, default: []].append((partition, bounds))
+        }
+        for scope in scopes { begin(scope, groups[scope] ?? []) }
+    }
+
+    private func begin(_ scope: SnapshotScope, _ found: [(TopicPartition, LogBounds?)]) {
+        if let port = snapshots.port, port.header(scope) != nil, found.count == partitions(of: scope).count,
+            scope.kind == .event || writer.count(scope.kind) == 0
+        {
+            let bounds = found.compactMap(\.1)
+            // A file is used for all its partitions or for none: all are asked for again.
+            guard bounds.count == found.count else { return }
+            if case .snapshot = port.choose(scope, bounds), let header = port.header(scope) {
+                beginRestore(header, Array(zip(found.map(\.0), bounds)))
+                return
+            }
+        }
+        for (partition, bounds) in found {
+            guard let bounds else { continue }
+            snapshots[partition].last = nil
+            perform(life.found(partition, bounds))
+        }
+    }
+
+    private func beginRestore(_ header: SnapshotHeader, _ found: [(TopicPartition, LogBounds)]) {
+        snapshots.restores[header.scope] = Restore(header: header)
+        for (partition, bounds) in found {
+            // A message that the log has lost by retention says nothing.
+            let last = header.position(of: partition).last.flatMap { $0.offset >= bounds.start ? $0.offset : nil }
+            perform(life.foundSnapshot(partition, bounds, message: last))
+        }
+        readIfChecked(header.scope)
+    }
+
+    // MARK: - Is it the same log?
+
+    /// The first message from the snapshot's last one on: the same, or a later one where compaction has taken it.
+    func check(_ record: Record) {
+        let source = unsafe record.source
+        let scope = SnapshotScope(source)
+        guard let last = snapshots.restores[scope]?.header.position(of: source).last else { return }
+        let key = unsafe UnsafeRawBufferPointer(record.key ?? UnsafeBufferPointer(start: nil, count: 0))
+        let isOther =
+            unsafe record.offset == last.offset
+            && (snapshotKeyHash(key) != last.keyHash || record.timestampMs != last.timestampMs)
+        if isOther { refuse(scope, .otherMessage(last.offset)) } else { passed(source) }
+    }
+
+    func passed(_ partition: TopicPartition) {
+        perform(life.checked(partition))
+        readIfChecked(SnapshotScope(partition))
+    }
+
+    private func readIfChecked(_ scope: SnapshotScope) {
+        let isChecked = partitions(of: scope).allSatisfy {
+            if case .restoring = life[$0] { true } else { false }
+        }
+        if isChecked { snapshots.port?.read(scope) }
+    }
+
+    private func refuse(_ scope: SnapshotScope, _ reason: BootRefusal) {
+        snapshots.restores[scope] = nil
+        snapshots.port?.refused(scope, reason)
+        for partition in partitions(of: scope) {
+            snapshots[partition].last = nil
+            perform(life.refused(partition))
+        }
+    }
+
+    /// Before `life` hears of it. A position that is gone while it is checked: the file does not fit the log any more.
+    /// One of the participants': their offsets may be of another log from now on, so files must not be compared.
+    func lostPosition(_ partition: TopicPartition) {
+        if partition.kind == .participant { snapshots.lineage = snapshots.lineage &* 6_364_136_223_846_793_005 &+ 1 }
+        let scope = SnapshotScope(partition)
+        guard case .checking(let bounds) = life[partition], let header = snapshots.restores[scope]?.header else {
+            return
+        }
+        refuse(scope, .belowStart(resume: header.position(of: partition).resume, start: bounds.start))
+    }
+
+    // MARK: - Into the store
+
+    /// Forgets the files of partitions that are wanted no more.
+    func giveUpRestores() {
+        for scope in snapshots.restores.keys {
+            let isWanted = partitions(of: scope).allSatisfy {
+                switch life[$0] {
+                case .checking, .restoring: true
+                default: false
+                }
+            }
+            guard !isWanted, var restore = snapshots.restores.removeValue(forKey: scope) else { continue }
+            if var load = restore.load.take() { writer.endLoad(&load) }
+        }
+    }
+
+    func restoreSlice(clock: () -> UInt64) {
+        guard let port = snapshots.port else { return }
+        // One at a time: what waits in memory is the port's to bound.
+        let isLoading = snapshots.restores.values.contains { $0.load != nil }
+        if !isLoading, let read = port.takeRead() { take(read) }
+        guard let scope = snapshots.restores.first(where: { $0.value.load != nil })?.key,
+            var restore = snapshots.restores.removeValue(forKey: scope), var load = restore.load
+        else { return }
+        let began = clock()
+        var problem: BootRefusal?
+        for _ in 0..<Self.restoreBlocks {
+            guard problem == nil, let block = restore.blocks.popLast() else { break }
+            if let refusal = writer.load(block, &load) { problem = .audit("the store is full (\(refusal))") }
+        }
+        restore.nanoseconds += clock() - began
+        guard problem != nil || restore.blocks.isEmpty else {
+            restore.load = load
+            snapshots.restores[scope] = restore
+            return
+        }
+        writer.endLoad(&load)
+        end(restore, load, problem ?? writer.audit(load).map { .audit($0) })
+    }
+
+    private func take(_ read: SnapshotRead) {
+        guard let header = snapshots.restores[read.scope]?.header else { return }
+        switch read.result {
+        case .failure(let error): refuse(read.scope, .unreadable(error))
+        case .success(let blocks):
+            let load = writer.beginLoad(read.scope, renderedAt: isComparable(header) ? header.globalsLowest : nil)
+            snapshots.restores[read.scope]?.blocks = blocks.reversed()
+            snapshots.restores[read.scope]?.load = load
+        }
+    }
+
+    /// Whether the file's records can be compared with this store's participants: its offsets are of the same log, and
+    /// it has seen nothing of it that is not here yet.
+    private func isComparable(_ header: SnapshotHeader) -> Bool {
+        guard let newest = header.globalsNewest, header.lineage == snapshots.lineage,
+            newest.partitionCounts == writer.publishedGlobals.partitionCounts
+        else { return false }
+        return (0..<newest.partitionCounts[0]).allSatisfy {
+            newest[.participant, PartitionID($0)] <= writer.publishedGlobals[.participant, PartitionID($0)]
+        }
+    }
+
+    private func end(_ restore: Restore, _ load: SnapshotLoad, _ problem: BootRefusal?) {
+        let header = restore.header
+        if let problem {
+            snapshots.port?.refused(header.scope, problem)
+            for partition in partitions(of: header.scope) { perform(life.failed(partition)) }
+            return
+        }
+        if header.scope == .topic(.participant) { snapshots.lineage = header.lineage }
+        snapshots.port?.restored(header, rerendered: load.rerendered, nanoseconds: restore.nanoseconds)
+        for partition in partitions(of: header.scope) {
+            let position = header.position(of: partition)
+            snapshots[partition].last = position.last
+            perform(life.restored(partition, at: position.resume))
+        }
+    }
+
+    // MARK: - Out of the store
+
+    func walkSlice() {
+        guard let port = snapshots.port else { return }
+        if snapshots.order == nil { snapshots.order = port.takeOrder() }
+        guard let order = snapshots.order else { return }
+        guard !port.isOrderCancelled else { return endWalk() }
+        guard isWhole(order.scope) else {
+            endWalk()
+            return port.abandon("\(order.scope) is being given up or read again")
+        }
+        if snapshots.walk == nil { beginWalk(order, port) }
+        guard var walk = snapshots.walk.take() else { return }
+        for _ in 0..<Self.walkBlocks where port.hasRoom && !walk.isAtEnd {
+            if let block = writer.nextBlock(&walk, slotsMax: Self.walkSlots) { port.add(block) }
+        }
+        guard walk.isAtEnd else {
+            snapshots.walk = walk
+            return
+        }
+        endWalk()
+        // Between two turns everything that was begun is applied: nothing newer can have been seen.
+        port.finish(
+            newest: partitions(of: order.scope).map { writer.applied($0) },
+            globalsNewest: order.scope.kind == .event ? writer.appliedGlobals : nil)
+    }
+
+    private func endWalk() {
+        snapshots.walk = nil
+        snapshots.order = nil
+    }
+
+    /// Begins the walk when everything below the ends that were asked for is applied.
+    private func beginWalk(_ order: SnapshotOrder, _ port: any SnapshotPort) {
+        let partitions = partitions(of: order.scope)
+        guard zip(partitions, order.ends).allSatisfy({ writer.applied($0.0) >= $0.1 }) else { return }
+        let isEvents = order.scope.kind == .event
+        let header = SnapshotHeader(
+            scope: order.scope, topic: order.topic,
+            partitionCount: writer.store.partitionCounts[Int(order.scope.kind.rawValue)], clusterID: order.clusterID,
+            createdMs: 0, caughtUpMs: order.caughtUpMs, lineage: snapshots.lineage,
+            positions: partitions.map {
+                SnapshotPosition(
+                    resume: writer.applied($0), newest: writer.applied($0), last: snapshots[$0].last)
+            },
+            globalsLowest: isEvents ? writer.publishedGlobals : nil,
+            globalsNewest: isEvents ? writer.appliedGlobals : nil)
+        snapshots.walk = writer.beginWalk(order.scope)
+        port.begin(header)
+    }
+}

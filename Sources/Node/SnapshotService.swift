@@ -1,0 +1,285 @@
+// A node's snapshots beside its writer's thread: what is on the disk, what comes from there, what goes there.
+//
+//   writer ── read(scope) ──► loaders (2) ── checked blocks ──► writer
+//   schedule ── order ──► writer ── header, blocks, end ──► snapshot thread ── LZ4, write, fsync, rename ──► disk
+//
+// One box under a lock is between them. What it holds is bounded: one order, `blocksMax` blocks on the way out, and
+// `loadersMax` files on the way in.
+
+import Cluster
+import Foundation
+import Ingest
+import Kafka
+import Logging
+import Model
+import Settings
+import Snapshot
+import Synchronization
+import Telemetry
+
+final class SnapshotService: SnapshotPort, Sendable {
+    /// Blocks that wait for the snapshot thread: 2 MiB. At the limit the walk goes on in a later turn.
+    static let blocksMax = 8
+    /// Files that are being read, or are in memory until the writer takes them.
+    static let loadersMax = 2
+
+    /// How a scope came, or comes, back.
+    enum Source: String { case snapshot, log }
+
+    enum Item {
+        case begin(SnapshotHeader)
+        case block(SnapshotBlock)
+        case finish(newest: [Offset], globalsNewest: GlobalPosition?)
+        case abandon(String)
+    }
+
+    struct State {
+        var headers: [SnapshotScope: SnapshotHeader] = [:]
+        var sources: [SnapshotScope: Source] = [:]
+        var rates = BootRates()
+
+        var toRead: [SnapshotScope] = []
+        var reading = 0
+        var reads: [SnapshotRead] = []
+
+        /// Not yet taken by the writer.
+        var order: SnapshotOrder?
+        var isCancelled = true
+        var items: [Item] = []
+        var blocks = 0
+
+        /// What could be written, with the bytes changed since the start.
+        var changed: [SnapshotScope: UInt64] = [:]
+        /// Nil while the process is to go on.
+        var endNs: UInt64?
+    }
+
+    let settings: SnapshotSettings
+    let kafka: KafkaClientOptions
+    /// In the order of `ModelKind`.
+    let topics: [String]
+    let partitionCounts: [Int]
+    let clusterID: String
+    let deleteRetentionMs: [Int64]
+    let metrics: SnapshotMetrics
+    let logger: Logger
+    let state = Mutex(State())
+    let wake = DispatchSemaphore(value: 0)
+    let ended = DispatchSemaphore(value: 0)
+
+    init(
+        _ settings: SnapshotSettings, _ writer: WriterSettings, partitionCounts: [Int], clusterID: String,
+        deleteRetentionMs: [Int64], registry: Registry, logger: Logger
+    ) {
+        self.settings = settings
+        kafka = writer.kafka
+        topics = writer.topics
+        self.partitionCounts = partitionCounts
+        self.clusterID = clusterID
+        self.deleteRetentionMs = deleteRetentionMs
+        metrics = SnapshotMetrics(registry)
+        self.logger = logger
+        registry.sampled("snapshot_age_seconds", .gauge, help: "Age of a partition's snapshot.") {
+            [weak self] samples in
+            self?.sampleAges(&samples)
+        }
+        registry.sampled("snapshot_disk_bytes", .gauge, help: "Bytes of all snapshots on disk.") {
+            [weak self] samples in
+            guard let self else { return }
+            samples.add(Double(DiskFolder(path: self.settings.directory).list().reduce(0) { $0 + $1.bytes }))
+        }
+        scan()
+    }
+
+    private func sampleAges(_ samples: inout Samples) {
+        let now = Clocks.wallMs()
+        for header in state.withLock({ $0.headers.values.map { $0 } }) {
+            samples.add(
+                Double(max(0, now - header.caughtUpMs)) / 1_000, labels: [("file", header.scope.fileName)])
+        }
+    }
+
+    /// Finds what is on the disk. Half-written files go.
+    private func scan() {
+        let folder = DiskFolder(path: settings.directory)
+        for (name, _) in folder.list() {
+            if name.hasSuffix(SnapshotFileWriter.suffix) { folder.remove(name) }
+            guard let scope = SnapshotScope(fileName: name) else { continue }
+            do throws(SnapshotError) {
+                let header = try folder.header(name)
+                guard header.scope == scope else { throw SnapshotError(.malformed, "it holds \(header.scope)") }
+                state.withLock { $0.headers[scope] = header }
+            } catch {
+                refused(scope, .unreadable(error))
+            }
+        }
+    }
+
+    // MARK: - Loading, called by the writer
+
+    func header(_ scope: SnapshotScope) -> SnapshotHeader? { state.withLock { $0.headers[scope] } }
+
+    func choose(_ scope: SnapshotScope, _ bounds: [LogBounds]) -> BootChoice {
+        let (header, rates) = state.withLock { ($0.headers[scope], $0.rates) }
+        let kind = Int(scope.kind.rawValue)
+        let choice = BootPlan.choose(
+            header,
+            BootFacts(
+                topic: topics[kind], clusterID: clusterID, bounds: bounds, partitionCount: partitionCounts[kind],
+                deleteRetentionMs: deleteRetentionMs[kind], nowMs: Clocks.wallMs(), rates: rates))
+        switch choice {
+        case .snapshot: state.withLock { $0.sources[scope] = .snapshot }
+        case .start(_, let refusal):
+            state.withLock { $0.sources[scope] = .log }
+            if let refusal { refused(scope, refusal) }
+        }
+        return choice
+    }
+
+    func read(_ scope: SnapshotScope) {
+        state.withLock { $0.toRead.append(scope) }
+        pump()
+    }
+
+    /// Starts loaders while there is something to read and room for it.
+    private func pump() {
+        while let scope = nextToRead() {
+            DispatchQueue.global(qos: .userInitiated).async {
+                let read = self.load(scope)
+                self.state.withLock { state in
+                    state.reading -= 1
+                    state.reads.append(read)
+                }
+            }
+        }
+    }
+
+    private func nextToRead() -> SnapshotScope? {
+        state.withLock { state in
+            guard !state.toRead.isEmpty, state.reading + state.reads.count < Self.loadersMax else { return nil }
+            state.reading += 1
+            return state.toRead.removeFirst()
+        }
+    }
+
+    /// On a loader's thread.
+    private func load(_ scope: SnapshotScope) -> SnapshotRead {
+        let wanted = header(scope)
+        var found: SnapshotHeader?
+        var blocks: [SnapshotBlock] = []
+        do throws(SnapshotError) {
+            try DiskFolder(path: settings.directory).read(scope.fileName) { piece in
+                if case .header(let header) = piece { found = header }
+                if case .block(let block) = piece { blocks.append(block) }
+            }
+            // It was decided by the header; another file may have taken its place.
+            guard found == wanted else { throw SnapshotError(.damaged, "another file took its place") }
+            return SnapshotRead(scope: scope, result: .success(blocks))
+        } catch {
+            return SnapshotRead(scope: scope, result: .failure(error))
+        }
+    }
+
+    func takeRead() -> SnapshotRead? {
+        guard let read = state.withLock({ $0.reads.isEmpty ? nil : $0.reads.removeFirst() }) else { return nil }
+        pump()
+        return read
+    }
+
+    func restored(_ header: SnapshotHeader, rerendered: Int, nanoseconds: UInt64) {
+        metrics.loaded.add()
+        metrics.loadedRecords.add(header.records)
+        metrics.rerendered.add(UInt64(rerendered))
+        let seconds = Double(nanoseconds) / 1e9
+        state.withLock { $0.rates.loaded(bytes: Int(clamping: header.rawBytes), seconds: seconds) }
+        logger.info(
+            "loaded a snapshot",
+            metadata: [
+                "scope": "\(header.scope)", "records": "\(header.records)", "rerendered": "\(rerendered)",
+                "ms": "\(nanoseconds / 1_000_000)", "offset": "\(header.positions.map(\.resume.rawValue).max() ?? 0)",
+            ])
+    }
+
+    func refused(_ scope: SnapshotScope, _ reason: BootRefusal) {
+        state.withLock { state in
+            state.headers[scope] = nil
+            state.sources[scope] = .log
+        }
+        metrics.refused(reason)
+        logger.warning(
+            "a snapshot is not used, the log is read instead",
+            metadata: ["file": "\(settings.directory)/\(scope.fileName)", "reason": "\(reason)"])
+    }
+
+    /// A load from the log has ended.
+    func measured(messages: UInt64, seconds: Double) {
+        state.withLock { $0.rates.read(messages: messages, seconds: seconds) }
+    }
+
+    var rates: BootRates { state.withLock { $0.rates } }
+    func source(of scope: SnapshotScope) -> String { (state.withLock { $0.sources[scope] } ?? .log).rawValue }
+
+    // MARK: - Writing, called by the writer
+
+    /// What could be written now. With each report.
+    func update(changed: [SnapshotScope: UInt64]) { state.withLock { $0.changed = changed } }
+
+    func takeOrder() -> SnapshotOrder? { state.withLock { $0.order.take() } }
+    var isOrderCancelled: Bool { state.withLock { $0.isCancelled } }
+    var hasRoom: Bool { state.withLock { $0.blocks < Self.blocksMax } }
+
+    func begin(_ header: SnapshotHeader) {
+        var header = header
+        header.createdMs = Clocks.wallMs()
+        put(.begin(header))
+    }
+
+    func add(_ block: SnapshotBlock) { put(.block(block)) }
+    func finish(newest: [Offset], globalsNewest: GlobalPosition?) {
+        put(.finish(newest: newest, globalsNewest: globalsNewest))
+    }
+    func abandon(_ reason: String) { put(.abandon(reason)) }
+
+    private func put(_ item: Item) {
+        state.withLock { state in
+            guard !state.isCancelled else { return }
+            if case .block = item { state.blocks += 1 }
+            state.items.append(item)
+        }
+        wake.signal()
+    }
+}
+
+/// The counters of snapshots, resolved once.
+struct SnapshotMetrics: Sendable {
+    let loaded: Counter
+    let loadedRecords: Counter
+    let rerendered: Counter
+    let written: Counter
+    let failed: Counter
+    let writtenBytes: Counter
+    private let refusals: [Counter]
+
+    init(_ registry: Registry) {
+        loaded = registry.counter("snapshot_loaded_total", help: "Snapshots loaded.")
+        loadedRecords = registry.counter("snapshot_loaded_records_total", help: "Records that came out of snapshots.")
+        rerendered = registry.counter(
+            "snapshot_rerendered_total", help: "Events of snapshots rendered again: their participants had changed.")
+        let written = { result in
+            registry.counter(
+                "snapshot_written_total", help: "Snapshots written, or given up; the one before stays.",
+                labels: [("result", result)])
+        }
+        self.written = written("ok")
+        failed = written("failed")
+        writtenBytes = registry.counter("snapshot_written_bytes_total", help: "Bytes of snapshots written.")
+        refusals = BootRefusal.reasons.map {
+            registry.counter(
+                "snapshot_refused_total", help: "Snapshots that were not used, by reason.", labels: [("reason", $0)])
+        }
+    }
+
+    func refused(_ refusal: BootRefusal) {
+        if let index = BootRefusal.reasons.firstIndex(of: refusal.reason) { refusals[index].add() }
+    }
+}

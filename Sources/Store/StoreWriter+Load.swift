@@ -1,0 +1,212 @@
+// Images of a snapshot into the store: no JSON is read. An event's text is copied as it is, its references are looked up
+// once for each name of the file, and the record stands where its message would have put it. A file holds nothing packed:
+// a fragment is packed here, as with a message, where this store keeps that.
+//
+// A record in the file was rendered with the participants as they were then. The load renders it again where one of
+// them has changed or gone since: its record is of the position that the file's were at least rendered at, or newer,
+// or there is none. A participant that changes while the load lasts is seen by `setReady`.
+
+public import Model
+import Render
+public import Snapshot
+
+/// A load under way. The writer's alone; ended by `endLoad`, however it went.
+public struct SnapshotLoad {
+    fileprivate struct Name {
+        var kind: ModelKind
+        var id: ID
+        /// Held in use until the load ends. An event's; references look theirs up by the id.
+        var slot: UInt32
+        /// The records in the file may show it otherwise than it is.
+        var isChanged: Bool
+    }
+
+    public let scope: SnapshotScope
+    /// Nil: nothing is known of what the records were rendered with, so each is rendered again.
+    fileprivate let renderedAt: GlobalPosition?
+    fileprivate var names: [Name] = []
+    /// Images put into the store.
+    public fileprivate(set) var records = 0
+    /// Images of keys that an earlier one of the same file had brought: a walk may meet a key twice.
+    public fileprivate(set) var replaced = 0
+    public fileprivate(set) var rerendered = 0
+}
+
+extension StoreWriter {
+    /// Begins to load a file. `renderedAt`: an events partition's `globalsLowest`, where its offsets are of the logs
+    /// that this store was filled from.
+    public func beginLoad(_ scope: SnapshotScope, renderedAt: GlobalPosition?) -> SnapshotLoad {
+        if case .events(let partition) = scope { changesAtLoad[Int(partition.rawValue)] = participantChanges }
+        let isComparable = renderedAt?.partitionCounts == readGlobals.partitionCounts
+        return SnapshotLoad(scope: scope, renderedAt: isComparable ? renderedAt : nil)
+    }
+
+    /// Puts a block's records in their places. The block is a checked one of the load's file; they come in order.
+    /// Returns what the store refused, if anything: the load is to be given up then.
+    public func load(_ block: SnapshotBlock, _ load: inout SnapshotLoad) -> Refusal? {
+        var refusal: Refusal?
+        block.forEachName { kind, id in
+            guard refusal == nil else { return }
+            if let name = resolve(kind, id, &load) { load.names.append(name) } else { refusal = .full }
+        }
+        unsafe block.forEachImage { image in
+            guard refusal == nil else { return false }
+            switch load.scope {
+            case .events(let partition): refusal = unsafe place(EventImage(image), partition, &load)
+            case .topic(let kind): refusal = unsafe place(ReferenceImage(image), kind, load.names)
+            }
+            if refusal == nil { load.records += 1 }
+            return refusal == nil
+        }
+        return refusal
+    }
+
+    /// Gives back what the load held.
+    public func endLoad(_ load: inout SnapshotLoad) {
+        if load.scope.kind == .event { for name in load.names { release(name.kind, name.slot) } }
+        load.names = []
+    }
+
+    private func resolve(_ kind: ModelKind, _ id: ID, _ load: inout SnapshotLoad) -> SnapshotLoad.Name? {
+        guard load.scope.kind == .event else {
+            return SnapshotLoad.Name(kind: kind, id: id, slot: noSlot, isChanged: false)
+        }
+        guard store.memory.prepare(), let slot = slot(of: kind, id) else { return nil }
+        retain(kind, slot)
+        var isChanged = false
+        if kind == .participant, let record = unsafe store[kind].record(slot) {
+            let isOld =
+                unsafe record.isKnown
+                && load.renderedAt.map { unsafe record.offset < $0[.participant, record.partition] } ?? false
+            isChanged = !isOld
+        }
+        return SnapshotLoad.Name(kind: kind, id: id, slot: slot, isChanged: isChanged)
+    }
+
+    // MARK: - Events
+
+    private func place(_ image: EventImage, _ partition: PartitionID, _ load: inout SnapshotLoad) -> Refusal? {
+        guard store.memory.prepare() else { return .full }
+        let record = unsafe makeRecord(image, partition, load.names)
+        let id = unsafe image.id
+        let found = store.findEvent(id, in: partition)
+        if let slot = found {
+            unsafe replace(slot, by: record)
+            load.replaced += 1
+        } else {
+            let hasRoom = unsafe store.partitions[Int(partition.rawValue)].index
+                .makeRoom(&eventCounts[Int(partition.rawValue)], store.memory) { unsafe retireTable($0, $1) }
+            guard hasRoom, let slot = eventSlots.allocate(in: store.events, store.memory) else {
+                unsafe free(record)
+                return .full
+            }
+            unsafe insert(record, id, at: slot)
+        }
+        for index in unsafe 0..<image.partCount where unsafe load.names[image.part(index).name].isChanged {
+            if let slot = found ?? store.findEvent(id, in: partition) { _ = rerenderEvent(slot) }
+            load.rerendered += 1
+            break
+        }
+        return nil
+    }
+
+    private func makeRecord(_ image: EventImage, _ partition: PartitionID, _ names: [SnapshotLoad.Name]) -> EventRecord
+    {
+        let isEscaped = unsafe image.nameIsEscaped
+        let packed = unsafe pack(image.json.bindMemory(to: UInt8.self))
+        let plainBytes = unsafe EventRecord.plainBytes(
+            jsonCount: image.jsonCount, partCount: image.partCount,
+            unescapedCount: isEscaped ? image.unescapedName.count : nil)
+        let base = unsafe allocate(plainBytes + (packed?.count ?? 0))
+        var header = unsafe EventHeader(
+            start: Timestamp(milliseconds: image.start), offset: Offset(image.offset),
+            hash: ContentHash(low: image.hashLow, high: image.hashHigh),
+            layout: EventLayout(
+                jsonCount: image.jsonCount, middle: image.middle, idCount: image.idCount, nameIsEscaped: isEscaped),
+            stageSlot: names[image.stage].slot, partition: partition, partCount: image.partCount,
+            status: image.status, sport: image.sport)
+        header.layout.isPacked = unsafe packed != nil
+        unsafe base.initializeMemory(as: EventHeader.self, to: header)
+        var end = unsafe base + EventRecord.textOffset
+        unsafe append(image.json, at: &end)
+        for index in unsafe 0..<image.partCount {
+            let part = unsafe image.part(index)
+            let stored = EventPart(
+                slot: names[part.name].slot, tailOffset: part.tailOffset, shownCount: part.shownCount)
+            unsafe withUnsafeBytes(of: stored) { unsafe append($0, at: &end) }
+        }
+        if isEscaped {
+            unsafe withUnsafeBytes(of: UInt32(image.unescapedName.count)) { unsafe append($0, at: &end) }
+            unsafe append(image.unescapedName, at: &end)
+        }
+        unsafe putPacked(packed, at: end)
+        return unsafe EventRecord(base)
+    }
+
+    // MARK: - References
+
+    private func place(_ image: ReferenceImage, _ kind: ModelKind, _ names: [SnapshotLoad.Name]) -> Refusal? {
+        text.removeAll()
+        unsafe text.append(image.own.bindMemory(to: UInt8.self))
+        rawName.removeAll()
+        if unsafe image.nameIsEscaped { unsafe rawName.append(image.name.bindMemory(to: UInt8.self)) }
+        var shape = unsafe ReferenceShape(
+            kind: kind, id: image.id, offset: Offset(image.offset), partition: PartitionID(image.partition))
+        shape.sport = unsafe image.sport
+        shape.shownCount = unsafe image.shownCount
+        shape.positionScores = unsafe image.positionScores
+        shape.positionTeams = unsafe image.positionTeams
+        shape.nameIsEscaped = unsafe image.nameIsEscaped
+        shape.escapedNameCount = unsafe image.escapedNameCount
+        shape.nameCount = unsafe image.nameCount
+        let first = unsafe image.first.map { (names[$0].kind, names[$0].id) }
+        let second = unsafe image.second.map { (names[$0].kind, names[$0].id) }
+        if case .refused(let refusal) = apply(&shape, first: first, second: second) { return refusal }
+        return nil
+    }
+
+    // MARK: - Audit
+
+    /// Whether index and data of what was loaded agree, and count as many as the load placed; nil, or what is wrong.
+    public func audit(_ load: SnapshotLoad) -> String? {
+        let wanted = load.records - load.replaced
+        switch load.scope {
+        case .events(let partition):
+            let live = eventCounts[Int(partition.rawValue)].live
+            guard live == wanted else { return "\(live) events are in the index, \(wanted) were loaded" }
+            var wrong = 0
+            _ = unsafe store.partitions[Int(partition.rawValue)].index.walk(from: 0, words: .max / 2) { slot in
+                guard let record = unsafe store.event(slot), unsafe record.partition == partition,
+                    let id = unsafe ID(record.id.span), store.findEvent(id, in: partition) == slot
+                else {
+                    wrong += 1
+                    return
+                }
+            }
+            return wrong == 0 ? nil : "\(wrong) events of the index lead to another record or none"
+        case .topic(let kind):
+            var known = 0
+            _ = store[kind].index.walk(from: 0, words: .max / 2) { slot in
+                guard let record = unsafe store[kind].record(slot), unsafe record.isKnown,
+                    let id = unsafe ID(record.id.span), store[kind].find(id) == slot
+                else { return }
+                known += 1
+            }
+            let counted = entities[Int(kind.rawValue) - 1].known
+            return known == counted && known <= load.records
+                ? nil : "\(known) \(kind.plural) are in the index, \(counted) are counted, \(load.records) were loaded"
+        }
+    }
+
+    // MARK: - Positions
+
+    /// Everything below it is in every record of the partitions that are ready.
+    public var publishedGlobals: GlobalPosition {
+        var position = readGlobals
+        store.globals.loadApplied(into: &position)
+        return position
+    }
+
+    /// Nothing at or above it was handed to `apply`.
+    public var appliedGlobals: GlobalPosition { readGlobals }
+}

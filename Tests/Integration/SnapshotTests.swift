@@ -1,0 +1,105 @@
+// Restarts of real processes: out of snapshots and the messages behind them, and never out of half a file.
+
+import Foundation
+import Kafka
+import Model
+import TestSupport
+import Testing
+
+@Suite(.serialized, .enabled(if: Prerequisites.met != nil, Prerequisites.comment))
+struct SnapshotTests {
+    static let target = "/v1/api/app/mym/soccer?eventIds=e1,e2&teamIds=t3"
+
+    private struct Setup {
+        let kafka: TestKafka
+        let reference = Reference()
+        let producer: KafkaProducer
+
+        init() throws {
+            kafka = try TestKafka(binary: try #require(Prerequisites.met).binary, partitions: 4)
+            producer = try kafka.producer()
+            try SmallOffer().publish(producer, reference)
+        }
+
+        func send(_ kind: ModelKind, _ key: String, _ value: [UInt8]?) throws {
+            reference.apply(kind, key: Array(key.utf8), value: value)
+            try producer.send(kind, key: Array(key.utf8), value: value)
+        }
+
+        func sendScore(_ score: Int) throws {
+            try send(.event, "e1", Array(SmallOffer.event(1, home: 1, away: 2, score: score).utf8))
+        }
+    }
+
+    /// The number of files that were loaded, as the process counts them.
+    private func loaded(_ served: Served) throws -> Double { try served.metric("snapshot_loaded_total") }
+
+    /// Stops a process as an orderly restart does; it writes what has changed.
+    private func stop(_ served: Served) throws {
+        served.process.send(signal: SIGTERM)
+        #expect(try served.process.waitForExit(seconds: 60) == 0)
+    }
+
+    @Test func aRestartComesBackOutOfItsSnapshots() throws {
+        let setup = try Setup()
+        let first = try Served(setup.kafka, name: "one")
+        try first.waitUntilRight(Self.target, setup.reference)
+        try setup.sendScore(3)
+        try setup.producer.flushAll()
+        try first.waitUntilRight(Self.target, setup.reference)
+        try stop(first)
+        // While nobody reads: an event goes, a participant is renamed, another one goes.
+        try setup.send(.event, "e2", nil)
+        try setup.sendScore(9)
+        try setup.producer.flushAll()
+
+        let second = try Served(setup.kafka, name: "one")
+        try second.waitUntilRight(Self.target, setup.reference)
+        // Four partitions of events and five global topics.
+        #expect(try loaded(second) == 9, "\(second.process.output.suffix(3000))")
+        #expect(second.process.output.contains("loaded a snapshot"))
+    }
+
+    /// Killed at random moments while files are written and scores come in: the next one agrees with the reference.
+    @Test func killedWhileWritingItNeverLoadsHalfAFile() throws {
+        var random = SeededGenerator.forTest(environment: ProcessInfo.processInfo.environment)
+        let rounds = ProcessInfo.processInfo.environment["FAVORITES_TEST_KILLS"].flatMap(Int.init) ?? 5
+        let setup = try Setup()
+        for round in 0..<rounds {
+            // So often that some file is being written all the time.
+            let served = try Served(setup.kafka, name: "one", ["--snapshot-interval", "20ms"])
+            try served.waitUntilRight(Self.target, setup.reference)
+            let output = served.process.output
+            #expect(!output.contains("damaged") && !output.contains("truncated"), "seed \(random.seed), round \(round)")
+            // The number of updates decides when the kill comes.
+            for _ in 0..<Int.random(in: 1...400, using: &random) {
+                try setup.sendScore(Int.random(in: 0..<100, using: &random))
+                try setup.producer.flushAll()
+            }
+            served.process.kill()
+        }
+        let last = try Served(setup.kafka, name: "one")
+        try last.waitUntilRight(Self.target, setup.reference)
+    }
+
+    /// Every kind of damage to every file: the node says so and reads the log.
+    @Test func damagedFilesCostNothingButTime() throws {
+        let setup = try Setup()
+        let first = try Served(setup.kafka, name: "one")
+        try first.waitUntilRight(Self.target, setup.reference)
+        try stop(first)
+        let folder = setup.kafka.folder.path + "/one" + "/snapshots"
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
+        #expect(names.count == 9)
+        for (index, name) in names.enumerated() {
+            let path = folder + "/" + name
+            var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+            if index % 2 == 0 { bytes[bytes.count * (index + 1) / 20] ^= 0x40 } else { bytes.removeLast(index) }
+            try bytes.write(to: URL(fileURLWithPath: path))
+        }
+        let second = try Served(setup.kafka, name: "one")
+        try second.waitUntilRight(Self.target, setup.reference)
+        #expect(second.process.output.contains("a snapshot is not used"))
+        #expect(try loaded(second) == 0)
+    }
+}
