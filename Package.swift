@@ -107,7 +107,7 @@ if Context.environment["FAVORITES_CORE_ONLY"] == nil {
         .target(
             name: "Node",
             dependencies: [
-                "Model", "Store", "Selection", "Query", "Membership", "Placement", "Ingest", "Kafka", "Cluster", "Link",
+                "CMemory", "Model", "Store", "Selection", "Query", "Membership", "Placement", "Ingest", "Kafka", "Cluster", "Link",
                 "Settings", "Telemetry", logging,
             ] + nio),
         .target(

@@ -14,10 +14,11 @@ struct LoadWatch {
         if firstNs == nil, messages > messagesBefore { firstNs = beganNs }
     }
 
-    /// To be called with each report. Logs where a load has come to its end.
-    mutating func reported(_ next: NodeReport.Phase, messages: UInt64, nowNs: UInt64, logger: Logger) {
-        guard next != phase else { return }
-        if next == .ready || (phase == .loadingGlobals && next == .loadingEvents) {
+    /// To be called with each report. Logs where a load has come to its end; whether one has.
+    mutating func reported(_ next: NodeReport.Phase, messages: UInt64, nowNs: UInt64, logger: Logger) -> Bool {
+        guard next != phase else { return false }
+        let isEnd = next == .ready || (phase == .loadingGlobals && next == .loadingEvents)
+        if isEnd {
             let count = messages - messagesBefore
             let seconds = Double(nowNs - (firstNs ?? nowNs)) / 1e9
             logger.info(
@@ -30,5 +31,6 @@ struct LoadWatch {
         phase = next
         messagesBefore = messages
         firstNs = nil
+        return isEnd
     }
 }

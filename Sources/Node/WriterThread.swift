@@ -5,6 +5,7 @@
 // Others talk to it through two locked boxes: what is wanted (the newest wish replaces an older one, so the box never
 // grows) and the last report.
 
+import CMemory
 import Cluster
 import Foundation
 import Ingest
@@ -142,8 +143,10 @@ public final class WriterThread: Sendable {
             if isNews || now >= nextReport {
                 let report = makeReport(ingest, source)
                 publish(report)
-                load.reported(
+                let isLoaded = load.reported(
                     report.phase, messages: metrics.messagesTotal, nowNs: Clocks.monotonicNs(), logger: logger)
+                // librdkafka's queues were full, and malloc keeps what they took.
+                if isLoaded { cmemory_trim() }
                 nextReport = now + Self.pauseNs
             }
         }
