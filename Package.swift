@@ -112,9 +112,8 @@ if Context.environment["FAVORITES_CORE_ONLY"] == nil {
         .target(
             name: "Node",
             dependencies: [
-                "Model", "Store", "Selection", "Snapshot", "Query", "Membership", "Placement", "Ingest", "Kafka",
-                "Cluster",
-                "Link", "Settings", "Telemetry", logging,
+                "CMemory", "Model", "Store", "Selection", "Snapshot", "Query", "Membership", "Placement", "Ingest", "Kafka",
+                "Cluster", "Link", "Settings", "Telemetry", logging,
             ] + nio),
         .target(
             name: "Router",

@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "CMemory.h"
+#include <malloc.h>
 #include <stdint.h>
 #include <sys/mman.h>
 
@@ -26,6 +27,8 @@ void cmemory_unmap(void *base, size_t bytes) {
     cmemory_unpoison(base, bytes);
     munmap(base, bytes);
 }
+
+void cmemory_trim(void) { malloc_trim(0); }
 
 void cmemory_poison(const void *base, size_t bytes) {
 #ifdef ASAN_POISON_MEMORY_REGION

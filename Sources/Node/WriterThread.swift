@@ -5,6 +5,7 @@
 // Others talk to it through two locked boxes: what is wanted (the newest wish replaces an older one, so the box never
 // grows) and the last report.
 
+import CMemory
 import Cluster
 import Foundation
 import Ingest
@@ -169,7 +170,11 @@ public final class WriterThread: Sendable {
                 let nowNs = Clocks.monotonicNs()
                 let read = load.reported(
                     report.phase, messages: metrics.messagesTotal, nowNs: nowNs, logger: logger)
-                if let read { service?.measured(messages: read.messages, seconds: read.seconds) }
+                if let read {
+                    service?.measured(messages: read.messages, seconds: read.seconds)
+                    // librdkafka's queues were full, and malloc keeps what they took.
+                    cmemory_trim()
+                }
                 boot.reported(report, nowNs: nowNs, logger: logger)
                 nextReport = now + Self.pauseNs
             }

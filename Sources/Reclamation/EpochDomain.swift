@@ -17,7 +17,7 @@
 // loaded that epoch with acquire from the writer's release, which came after the unlinking: it cannot find the pointer.
 // When a reader leaves, its release of the slot pairs with the writer's acquire, so its last read comes before the free.
 
-import Synchronization
+public import Synchronization
 
 /// The epoch that one writer advances and many readers pin.
 public final class EpochDomain: Sendable {
@@ -27,9 +27,9 @@ public final class EpochDomain: Sendable {
     /// Two cache lines a slot: neighbours never share one, not even with the adjacent-line prefetcher.
     private static let slotStride = 16
 
-    private let epoch = Atomic<UInt64>(1)
+    @usableFromInline let epoch = Atomic<UInt64>(1)
     private let registered = Atomic<Int>(0)
-    private let slots: SlotArray
+    @usableFromInline let slots: SlotArray
 
     public init() {
         slots = SlotArray(count: Self.readersMax * Self.slotStride)
@@ -53,6 +53,7 @@ public final class EpochDomain: Sendable {
     }
 
     /// As `read`, for tests that hold a reader on purpose.
+    @inlinable
     public func pin(_ slot: ReaderSlot) {
         // Acquire pairs with the release in `advance`: at this epoch everything unlinked before it is unfindable.
         let now = epoch.load(ordering: .acquiring)
@@ -63,6 +64,7 @@ public final class EpochDomain: Sendable {
         atomicMemoryFence(ordering: .sequentiallyConsistent)
     }
 
+    @inlinable
     public func unpin(_ slot: ReaderSlot) {
         // Release pairs with the acquire in `advance`: all reads under the guard come before the free.
         slots[slot.index].store(0, ordering: .releasing)
@@ -89,7 +91,7 @@ public final class EpochDomain: Sendable {
 
 /// The right to read as one particular thread.
 public struct ReaderSlot: Sendable {
-    let index: Int
+    @usableFromInline let index: Int
 }
 
 /// The proof that the thread is pinned. Functions that load a pointer ask for it; it cannot be copied or kept.
@@ -101,10 +103,10 @@ public struct ReadGuard: ~Copyable {
 /// Owns the slots' memory.
 ///
 /// Sendable: after `init` the array is only reached through atomics, and it lives as long as its owner.
-@safe
-private struct SlotArray: ~Copyable, @unchecked Sendable {
-    private let base: UnsafeMutablePointer<Atomic<UInt64>>
-    private let count: Int
+@safe @usableFromInline
+struct SlotArray: ~Copyable, @unchecked Sendable {
+    @usableFromInline let base: UnsafeMutablePointer<Atomic<UInt64>>
+    @usableFromInline let count: Int
 
     init(count: Int) {
         unsafe base = .allocate(capacity: count)
@@ -117,7 +119,9 @@ private struct SlotArray: ~Copyable, @unchecked Sendable {
         unsafe base.deallocate()
     }
 
+    @inlinable
     subscript(index: Int) -> Atomic<UInt64> {
+        @inline(__always)
         _read {
             precondition(index >= 0 && index < count)
             yield unsafe base[index]

@@ -1,65 +1,53 @@
 // Look-ups side by side. One look-up waits for memory three times: for the index's line, for the slab's word, for the
 // record. Sixteen wait for each together.
 
-import CMemory
-import Model
+public import CMemory
+public import Model
 
-/// Some look-ups under way. Valid under the guard it was made under.
-@unsafe
-struct EventBatch {
+/// One of some look-ups under way. Valid under the guard it was made under.
+@unsafe @usableFromInline
+struct EventLookup: BitwiseCopyable {
     /// About what a processor's core can wait for at once.
-    static let idsMax = 16
-    /// No partition: the id is not looked for.
-    private static let noPartition = UInt16.max
+    @inlinable static var atOnce: Int { 16 }
 
-    private var hashes = InlineArray<16, UInt64>(repeating: 0)
-    private var partitions = InlineArray<16, UInt16>(repeating: noPartition)
-    private var slots = InlineArray<16, UInt32>(repeating: noSlot)
-    private var records = unsafe InlineArray<16, UnsafeRawPointer?>(repeating: nil)
-    private var count = 0
+    /// Nil: the id belongs nowhere and is not looked for.
+    @usableFromInline let index: UnsafePointer<EventPartition>?
+    @usableFromInline let hash: UInt64
+    @usableFromInline var slot = noSlot
+    @usableFromInline var record: UnsafeRawPointer?
 
     /// First step: which line of the index.
-    @inline(__always)
-    mutating func add(_ id: ID, _ partition: PartitionID?, _ store: Store) {
-        if let partition {
-            let hash = id.hash
-            unsafe hashes[count] = hash
-            unsafe partitions[count] = UInt16(truncatingIfNeeded: partition.rawValue)
-            unsafe store.partitions[Int(partition.rawValue)].index.prefetch(hash)
-        }
-        unsafe count &+= 1
+    @inlinable @inline(__always)
+    init(_ hash: UInt64, _ partition: PartitionID?, _ store: Store) {
+        unsafe index = partition.map { unsafe UnsafePointer(store.partitions + Int($0.rawValue)) }
+        unsafe self.hash = hash
+        unsafe index?.pointee.index.prefetch(hash)
     }
 
-    /// Second step: which slots.
-    @inline(__always)
-    mutating func loadSlots(_ store: Store) {
-        for index in unsafe 0..<count where unsafe partitions[index] != Self.noPartition {
-            let candidate = unsafe store.partitions[Int(partitions[index])].index.candidate(hashes[index])
-            guard let slot = candidate else { continue }
-            unsafe slots[index] = slot
-            store.events.prefetch(slot)
-        }
+    /// Second step: which slot.
+    @inlinable @inline(__always)
+    mutating func loadSlot(_ store: Store) {
+        guard let candidate = unsafe index?.pointee.index.candidate(hash) else { return }
+        unsafe slot = candidate
+        store.events.prefetch(candidate)
     }
 
-    /// Third step: which records. Header and id are in the first two lines.
-    @inline(__always)
-    mutating func loadRecords(_ store: Store) {
-        for index in unsafe 0..<count where unsafe slots[index] != noSlot {
-            guard let record = unsafe store.event(slots[index]) else { continue }
-            unsafe records[index] = record.base
-            unsafe cmemory_prefetch(record.base)
-            unsafe cmemory_prefetch(record.base + 64)
-        }
+    /// Third step: which record. Header and id are in the first two lines.
+    @inlinable @inline(__always)
+    mutating func loadRecord(_ store: Store) {
+        guard unsafe slot != noSlot, let found = unsafe store.events.load(slot) else { return }
+        unsafe record = found
+        unsafe cmemory_prefetch(found)
+        unsafe cmemory_prefetch(found + 64)
     }
 
-    /// Last step: what was found for the id that was added at this place. Where the candidate is another's, which is
-    /// rare, it is looked for alone.
-    @inline(__always)
-    func found(_ index: Int, _ id: ID, _ store: Store) -> (slot: UInt32, record: EventRecord)? {
-        guard unsafe partitions[index] != Self.noPartition else { return nil }
-        if let base = unsafe records[index], unsafe EventRecord(base).isRecord(of: id) {
-            return unsafe (slots[index], EventRecord(base))
+    /// Last step: what was found for the id. Where the candidate is another's, which is rare, it is looked for alone.
+    @inlinable @inline(__always)
+    func found(_ id: ID, _ store: Store) -> (slot: UInt32, record: EventRecord)? {
+        if let record = unsafe record, unsafe EventRecord(record).isRecord(of: id) {
+            return unsafe (slot, EventRecord(record))
         }
-        return unsafe store.event(id, in: PartitionID(Int(partitions[index])))
+        guard let index = unsafe index else { return nil }
+        return unsafe store.event(id, index)
     }
 }

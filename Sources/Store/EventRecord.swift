@@ -12,17 +12,18 @@ public import Model
 public import Render
 
 /// The fixed part of an event's record.
+@usableFromInline
 struct EventHeader: BitwiseCopyable {
-    var start: Int64
+    @usableFromInline var start: Int64
     /// The offset of the message it was rendered from.
     var offset: Int64
     var hash: ContentHash
-    var layout: EventLayout
-    var stageSlot: UInt32
+    @usableFromInline var layout: EventLayout
+    @usableFromInline var stageSlot: UInt32
     /// Nine bits, and six for the number of parts less one.
-    private var partitionAndParts: UInt16
-    var status: Status
-    var sport: Sport
+    @usableFromInline var partitionAndParts: UInt16
+    @usableFromInline var status: Status
+    @usableFromInline var sport: Sport
 
     init(
         start: Timestamp, offset: Offset, hash: ContentHash, layout: EventLayout, stageSlot: UInt32,
@@ -40,12 +41,13 @@ struct EventHeader: BitwiseCopyable {
     }
 
     var partition: PartitionID { PartitionID(Int(partitionAndParts >> 6)) }
-    var partCount: Int { Int(partitionAndParts & 63) + 1 }
+    @inlinable var partCount: Int { Int(partitionAndParts & 63) + 1 }
 }
 
 /// Where what stands in the JSON. Counts and offsets are at most `Limits.eventRecordBytesMax`, 2^17.
+@usableFromInline
 struct EventLayout: BitwiseCopyable {
-    private var bits: UInt64
+    @usableFromInline var bits: UInt64
 
     init(jsonCount: Int, middle: Range<Int>, idCount: Int, nameIsEscaped: Bool) {
         assert(jsonCount < 1 << 18 && middle.upperBound <= jsonCount && idCount <= ID.bytesMax)
@@ -53,12 +55,12 @@ struct EventLayout: BitwiseCopyable {
         bits |= UInt64(idCount) << 54 | (nameIsEscaped ? 1 << 61 : 0)
     }
 
-    private func field(_ shift: UInt64) -> Int { Int(bits >> shift & 0x3FFFF) }
+    @inlinable func field(_ shift: UInt64) -> Int { Int(bits >> shift & 0x3FFFF) }
 
-    var jsonCount: Int { field(0) }
+    @inlinable var jsonCount: Int { field(0) }
     /// `,"status":…,"participants":[`
     var middle: Range<Int> { field(18)..<field(18) + field(36) }
-    var idCount: Int { Int(bits >> 54 & 127) }
+    @inlinable var idCount: Int { Int(bits >> 54 & 127) }
     var nameIsEscaped: Bool { bits >> 61 & 1 == 1 }
     var isPacked: Bool {
         get { bits >> 62 & 1 == 1 }
@@ -88,28 +90,29 @@ struct EventPart: BitwiseCopyable {
 /// A record in memory. Valid while the guard it was loaded under is held; for the writer, until it retires it.
 @unsafe
 public struct EventRecord: BitwiseCopyable {
-    static let textOffset = MemoryLayout<EventHeader>.size
+    @inlinable static var textOffset: Int { MemoryLayout<EventHeader>.size }
     static let partBytes = MemoryLayout<EventPart>.size
     /// What the count of an unescaped name takes, before the name.
     static let nameCountBytes = 4
 
-    let base: UnsafeRawPointer
+    @usableFromInline let base: UnsafeRawPointer
 
+    @inlinable
     init(_ base: UnsafeRawPointer) { unsafe self.base = base }
 
-    var header: UnsafePointer<EventHeader> { unsafe base.assumingMemoryBound(to: EventHeader.self) }
-    var layout: EventLayout { unsafe header.pointee.layout }
-    var text: UnsafePointer<UInt8> { unsafe (base + Self.textOffset).assumingMemoryBound(to: UInt8.self) }
+    @inlinable var header: UnsafePointer<EventHeader> { unsafe base.assumingMemoryBound(to: EventHeader.self) }
+    @inlinable var layout: EventLayout { unsafe header.pointee.layout }
+    @inlinable var text: UnsafePointer<UInt8> { unsafe (base + Self.textOffset).assumingMemoryBound(to: UInt8.self) }
 
     var partCount: Int { unsafe header.pointee.partCount }
-    public var start: Timestamp { unsafe Timestamp(milliseconds: header.pointee.start) }
+    @inlinable public var start: Timestamp { unsafe Timestamp(milliseconds: header.pointee.start) }
     public var offset: Offset { unsafe Offset(header.pointee.offset) }
     public var partition: PartitionID { unsafe header.pointee.partition }
     public var hash: ContentHash { unsafe header.pointee.hash }
-    public var status: Status { unsafe header.pointee.status }
-    public var sport: Sport { unsafe header.pointee.sport }
-    public var stageSlot: UInt32 { unsafe header.pointee.stageSlot }
-    public var json: UnsafeBufferPointer<UInt8> {
+    @inlinable public var status: Status { unsafe header.pointee.status }
+    @inlinable public var sport: Sport { unsafe header.pointee.sport }
+    @inlinable public var stageSlot: UInt32 { unsafe header.pointee.stageSlot }
+    @inlinable public var json: UnsafeBufferPointer<UInt8> {
         unsafe UnsafeBufferPointer(start: text, count: layout.jsonCount)
     }
     public var id: UnsafeBufferPointer<UInt8> {
@@ -138,7 +141,7 @@ public struct EventRecord: BitwiseCopyable {
     }
 
     /// Whether the record is that of `id`.
-    @inline(__always)
+    @inlinable @inline(__always)
     func isRecord(of id: ID) -> Bool { unsafe textHasID(text, layout.idCount, id) }
 
     @inline(__always)
@@ -176,7 +179,7 @@ public struct EventRecord: BitwiseCopyable {
 }
 
 /// Whether a text that begins with `{"id":"` and an id of `count` bytes is of `id`.
-@inline(__always)
+@inlinable @inline(__always)
 func textHasID(_ text: UnsafePointer<UInt8>, _ count: Int, _ id: ID) -> Bool {
     // All branches but the last go by the id's own count: it is known long before the record's line arrives, and a
     // wrong guess about it does not wait for that.

@@ -12,16 +12,17 @@
 // table for the live ones and publishes it by one pointer store; the old one is retired. So a table that sees keys come
 // and go stays the size of what is alive.
 
-import CMemory
-import Synchronization
+public import CMemory
+public import Synchronization
 
 /// The table's memory: whole lines of words, at a multiple of a line. Borrowed; whoever swaps it out retires it.
-@unsafe
+@unsafe @usableFromInline
 struct HashTable {
-    static let lineWords = 8
+    @inlinable static var lineWords: Int { 8 }
     /// The address, and in its low bits, which are zero in an address, the capacity's binary logarithm.
-    let bits: UInt
+    @usableFromInline let bits: UInt
 
+    @inlinable
     init(bits: UInt) { unsafe self.bits = bits }
 
     static func allocate(capacity: Int, _ memory: borrowing RecordMemory) -> HashTable? {
@@ -31,34 +32,34 @@ struct HashTable {
         return unsafe HashTable(bits: UInt(bitPattern: memory) | UInt(capacity.trailingZeroBitCount))
     }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     var base: UnsafeMutablePointer<Atomic<UInt64>> {
         unsafe UnsafeMutablePointer(bitPattern: bits & ~63).unsafelyUnwrapped
     }
-    @inline(__always)
+    @inlinable @inline(__always)
     var capacity: Int { unsafe 1 &<< Int(truncatingIfNeeded: bits & 63) }
     static func bytes(capacity: Int) -> Int { capacity * 8 }
     var bytes: Int { unsafe Self.bytes(capacity: capacity) }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     func load(_ index: Int) -> UInt64 { unsafe base[index].load(ordering: .acquiring) }
 
     @inline(__always)
     func store(_ word: UInt64, _ index: Int) { unsafe base[index].store(word, ordering: .releasing) }
 
     /// The index of the first word of the line in which the search for a hash begins.
-    @inline(__always)
+    @inlinable @inline(__always)
     func line(_ tag: UInt32) -> Int { unsafe Int(truncatingIfNeeded: tag) &* Self.lineWords & (capacity &- 1) }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     func nextLine(_ line: Int) -> Int { unsafe (line &+ Self.lineWords) & (capacity &- 1) }
 
     /// One bit for each word of the line that has the hash; some may be removed or, for a hash of 0, never used.
-    @inline(__always)
+    @inlinable @inline(__always)
     func matches(_ tag: UInt32, line: Int) -> UInt32 { unsafe cmemory_match(base + line, tag) }
 
     /// The first word of the line that was never used.
-    @inline(__always)
+    @inlinable @inline(__always)
     func unused(line: Int) -> Int? {
         for index in unsafe line..<line + Self.lineWords where unsafe load(index) == 0 { return index }
         return nil
@@ -72,8 +73,9 @@ struct IndexCounts {
 }
 
 /// A hash index with its one writer and its readers. What only the writer needs, the counts, it brings along.
+@usableFromInline
 struct HashIndex: ~Copyable, Sendable {
-    private let table: Atomic<UInt>
+    @usableFromInline let table: Atomic<UInt>
     private static let removedHalf = UInt32.max
     private static let capacityMin = 16
 
@@ -85,8 +87,8 @@ struct HashIndex: ~Copyable, Sendable {
         table = Atomic(unsafe first.bits)
     }
 
-    @inline(__always)
-    private var current: HashTable {
+    @inlinable @inline(__always)
+    var current: HashTable {
         // Acquire pairs with the release in `rebuild`: the new table's words are seen filled.
         unsafe HashTable(bits: table.load(ordering: .acquiring))
     }
@@ -94,15 +96,15 @@ struct HashIndex: ~Copyable, Sendable {
     var capacity: Int { unsafe current.capacity }
 
     /// A word's slot; nil where it was never used or is removed.
-    @inline(__always)
-    private static func slot(_ word: UInt64) -> UInt32? {
+    @inlinable @inline(__always)
+    static func slot(_ word: UInt64) -> UInt32? {
         let half = UInt32(truncatingIfNeeded: word >> 32)
         return half &+ 1 > 1 ? half &- 1 : nil
     }
 
     /// The slot whose id `matches`, nil where there is none. Ends at a line with a word never used, of which there is
     /// always one.
-    @inline(__always)
+    @inlinable @inline(__always)
     func find(_ hash: UInt64, _ matches: (UInt32) -> Bool) -> UInt32? {
         let table = unsafe current
         let tag = UInt32(truncatingIfNeeded: hash)
@@ -122,14 +124,14 @@ struct HashIndex: ~Copyable, Sendable {
     }
 
     /// Begins to load the line in which the search for a hash begins.
-    @inline(__always)
+    @inlinable @inline(__always)
     func prefetch(_ hash: UInt64) {
         let table = unsafe current
         unsafe cmemory_prefetch(table.base + table.line(UInt32(truncatingIfNeeded: hash)))
     }
 
     /// The slot that `find` would ask about first, as a rule the one that it would find.
-    @inline(__always)
+    @inlinable @inline(__always)
     func candidate(_ hash: UInt64) -> UInt32? {
         let table = unsafe current
         let tag = UInt32(truncatingIfNeeded: hash)

@@ -8,10 +8,16 @@ import Model
 import Synchronization
 
 /// One partition of the events topic.
+///
+/// What each message changes stands two cache lines away from what each look-up loads: the processor that reads would
+/// otherwise wait for the one that writes.
+@usableFromInline
 struct EventPartition: ~Copyable, Sendable {
-    let index: HashIndex
+    @usableFromInline let index: HashIndex
+    private let gapBefore = InlineArray<15, UInt64>(repeating: 0)
     let started = Atomic<Int64>(0)
     let applied = Atomic<Int64>(0)
+    private let gapBehind = InlineArray<14, UInt64>(repeating: 0)
 
     init(_ memory: borrowing RecordMemory) { index = HashIndex(memory) }
 }

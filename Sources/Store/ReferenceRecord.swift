@@ -38,7 +38,7 @@ struct ReferenceHeader: BitwiseCopyable {
 }
 
 /// No slot: the model has no such reference.
-let noSlot = UInt32.max
+@inlinable var noSlot: UInt32 { .max }
 
 /// A record in memory. Valid while the guard it was loaded under is held; for the writer, until it retires it.
 @unsafe

@@ -1,22 +1,22 @@
 // Numbered places for pointers. A place never moves, so a slot number found in a table or a team's list stays good
 // while its readers look at it; what it points to changes by one atomic swap.
 
-import CMemory
-import Synchronization
+public import CMemory
+public import Synchronization
 
 /// A growing array of atomic words in pages that never move. The writer adds pages; any number of readers load words.
 ///
 /// Sendable: a page is written once into the directory before any slot number in it is published (by a release store
 /// into a table or a list, which the reader loads with acquire), and lives as long as the store's memory.
-@safe
+@safe @usableFromInline
 struct Slab: ~Copyable, @unchecked Sendable {
-    static let pageBits = 12
-    static let pageSlots = 1 << pageBits
+    @inlinable static var pageBits: Int { 12 }
+    @inlinable static var pageSlots: Int { 1 << pageBits }
     static let pagesMax = 1 << 14
     /// 64 M slots. The writer refuses a key for which there is none (`Refusal.full`).
     static let slotsMax = pageSlots * pagesMax
 
-    private let pages: UnsafeMutablePointer<UnsafeMutablePointer<Atomic<UInt>>?>
+    @usableFromInline let pages: UnsafeMutablePointer<UnsafeMutablePointer<Atomic<UInt>>?>
 
     init() {
         unsafe pages = .allocate(capacity: Self.pagesMax)
@@ -37,20 +37,20 @@ struct Slab: ~Copyable, @unchecked Sendable {
         return true
     }
 
-    @inline(__always)
-    private func word(_ slot: UInt32) -> UnsafeMutablePointer<Atomic<UInt>> {
+    @inlinable @inline(__always)
+    func word(_ slot: UInt32) -> UnsafeMutablePointer<Atomic<UInt>> {
         // Slot numbers come from this slab's allocator only, so the page is there.
         unsafe pages[Int(slot) >> Self.pageBits].unsafelyUnwrapped + (Int(slot) & (Self.pageSlots - 1))
     }
 
     /// Acquire pairs with the release in `store`: what the pointer points to is seen whole.
-    @inline(__always)
+    @inlinable @inline(__always)
     func load(_ slot: UInt32) -> UnsafeRawPointer? {
         unsafe UnsafeRawPointer(bitPattern: word(slot).pointee.load(ordering: .acquiring))
     }
 
     /// Begins to load the slot's word.
-    @inline(__always)
+    @inlinable @inline(__always)
     func prefetch(_ slot: UInt32) { unsafe cmemory_prefetch(word(slot)) }
 
     /// Release: see `load`. Writer only.

@@ -11,7 +11,7 @@
 // Threads: `StoreWriter` belongs to the thread that ingests. `StoreReader` is one for each reading thread. This class is
 // what both share.
 
-import Model
+public import Model
 import Reclamation
 import Synchronization
 
@@ -25,22 +25,25 @@ public final class Store: @unchecked Sendable {
     /// Of all records, lists, tables and slab pages. The writer allocates and frees in it; the store owns it, since
     /// readers may outlive the writer.
     let memory: RecordMemory
-    let events = Slab()
-    let partitions: UnsafeMutablePointer<EventPartition>
+    @usableFromInline let events = Slab()
+    @usableFromInline let partitions: UnsafeMutablePointer<EventPartition>
     private let entities: UnsafeMutablePointer<EntityTable>
     /// participant slot → TeamList; 0 where no event names it.
     let teamLists = Slab()
     /// The partitions of the events topic that may be read.
     let readyPartitions = AtomicPartitionSet()
     let globals: GlobalProgress
+    /// The number of partitions of each topic, in the order of `ModelKind`.
+    public let partitionCounts: [Int]
+    let hasWriter = Atomic<Bool>(false)
+    // Each message changes what follows, each look-up loads what stands before: two cache lines between them.
+    private let gap = InlineArray<16, UInt64>(repeating: 0)
     /// Counts the changes of started positions, and of applied ones that fall.
     let progress = Atomic<UInt64>(0)
-    let hasWriter = Atomic<Bool>(false)
     /// How many keys were given up. A key that comes back gets another slot, so a reader that saw the number change
     /// cannot tell by the slot whether it has met a key before.
     private let removals = Atomic<UInt64>(0)
-    /// The number of partitions of each topic, in the order of `ModelKind`.
-    public let partitionCounts: [Int]
+    private let gapBehind = InlineArray<16, UInt64>(repeating: 0)
 
     /// The partition counts are fixed for the store's life, as a topic's is. Above `memoryBytesMax` bytes of records,
     /// lists and tables the writer refuses messages but tombstones.
@@ -73,7 +76,7 @@ public final class Store: @unchecked Sendable {
         }
     }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     func event(_ slot: UInt32) -> EventRecord? {
         guard let pointer = unsafe events.load(slot) else { return nil }
         return unsafe EventRecord(pointer)
@@ -86,10 +89,15 @@ public final class Store: @unchecked Sendable {
     }
 
     /// An event and its slot.
-    @inline(__always)
+    @inlinable @inline(__always)
     func event(_ id: ID, in partition: PartitionID) -> (slot: UInt32, record: EventRecord)? {
+        unsafe event(id, partitions + Int(partition.rawValue))
+    }
+
+    @inlinable @inline(__always)
+    func event(_ id: ID, _ partition: UnsafePointer<EventPartition>) -> (slot: UInt32, record: EventRecord)? {
         var found: EventRecord?
-        let slot = unsafe partitions[Int(partition.rawValue)].index.find(id.hash) { slot in
+        let slot = unsafe partition.pointee.index.find(id.hash) { slot in
             guard let record = unsafe event(slot), unsafe record.isRecord(of: id) else { return false }
             unsafe found = record
             return true

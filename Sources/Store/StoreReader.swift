@@ -79,11 +79,11 @@ public final class StoreReader {
 
 /// What can be found under a guard.
 public struct StoreView: ~Copyable {
-    private let store: Store
+    @usableFromInline let store: Store
 
     init(store: Store) { self.store = store }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     public func event(_ id: ID, in partition: PartitionID) -> (slot: UInt32, record: EventRecord)? {
         unsafe store.event(id, in: partition)
     }
@@ -91,21 +91,28 @@ public struct StoreView: ~Copyable {
     /// Calls `body` with the events that are there, in the order of `ids`. `partition` says where an id belongs; nil
     /// leaves it out. Memory is asked for as many ids at once as it can look for at once: several times as fast as one
     /// after the other.
+    @inlinable
     public func forEachEvent(
         of ids: Span<ID>, in partition: (ID) -> PartitionID?, _ body: (_ slot: UInt32, EventRecord) -> Void
     ) {
-        var start = 0
-        while start < ids.count {
-            let end = unsafe min(start + EventBatch.idsMax, ids.count)
-            var batch = unsafe EventBatch()
-            for index in start..<end { unsafe batch.add(ids[index], partition(ids[index]), store) }
-            unsafe batch.loadSlots(store)
-            unsafe batch.loadRecords(store)
-            for index in start..<end {
-                guard let found = unsafe batch.found(index - start, ids[index], store) else { continue }
-                unsafe body(found.slot, found.record)
+        let store = store
+        unsafe withUnsafeTemporaryAllocation(of: EventLookup.self, capacity: EventLookup.atOnce) { lookups in
+            guard let lookups = lookups.baseAddress else { return }
+            var start = 0
+            while start < ids.count {
+                let count = unsafe min(EventLookup.atOnce, ids.count - start)
+                for index in 0..<count {
+                    let id = ids[start + index]
+                    unsafe (lookups + index).initialize(to: EventLookup(id.hash, partition(id), store))
+                }
+                for index in 0..<count { unsafe lookups[index].loadSlot(store) }
+                for index in 0..<count { unsafe lookups[index].loadRecord(store) }
+                for index in 0..<count {
+                    guard let found = unsafe lookups[index].found(ids[start + index], store) else { continue }
+                    unsafe body(found.slot, found.record)
+                }
+                start += count
             }
-            start = end
         }
     }
 
@@ -113,7 +120,7 @@ public struct StoreView: ~Copyable {
     @inline(__always)
     public var removals: UInt64 { store.removalCount }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     public func event(at slot: UInt32) -> EventRecord? { unsafe store.event(slot) }
 
     /// A reference, known or only named. For debugging and for `myt`.

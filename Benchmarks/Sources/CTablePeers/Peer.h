@@ -1,14 +1,12 @@
 // What the peers share.
 #pragma once
 #include "CTablePeers.h"
-#define XXH_INLINE_ALL
 #include <string.h>
-#include <xxhash.h>
 
 /// The JSON's room in a node: our records have about that much.
 enum { peer_json_max = 480 };
 
-static inline uint64_t peer_hash(const peer_id *id) { return XXH3_64bits(id->bytes, id->length); }
+static inline uint64_t peer_hash(const peer_id *id) { return id->hash; }
 
 static inline int peer_same(const peer_id *left, const peer_id *right) {
     return left->length == right->length && memcmp(left->bytes, right->bytes, left->length) == 0;

@@ -42,6 +42,7 @@ struct Offer {
         var bytes = peer_id()
         bytes.length = UInt8(id.utf8.count)
         unsafe withUnsafeMutableBytes(of: &bytes.bytes) { unsafe $0.copyBytes(from: id.utf8) }
+        unsafe peer_set_hash(&bytes)
         return bytes
     }
 

@@ -33,7 +33,7 @@ final class Ours {
             _ = writer.apply(.participant(message), arena, partition: Self.partition, offset: Offset(0))
         }
         for index in 0..<offer.records { update(index, 0) }
-        writer.setReady(Self.partition)
+        writer.setReady([Self.partition])
         while writer.rerender(budget: 10_000) {}
         writer.reclaim()
         unsafe forEachRecord { _, _, json in jsonBytes += json.count }

@@ -1,14 +1,16 @@
 // Look-ups of events by id: the store beside liburcu's `cds_lfht`, oneTBB's `concurrent_hash_map` and
 // `std::unordered_map` under a shared mutex.
 //
-//     favorites-tables [--records 1000000] [--rounds 7] [--lookups 2000000] [--json]
+//     favorites-tables [--records 1000000] [--rounds 7] [--lookups 2000000] [--json FILE]
 //
 // All sides hold the same ids and, for each, a start and the same JSON. A look-up is given the id in the form that the
-// side's keys have (ours `ID`, theirs length and bytes); each side hashes it itself, compares it, and reads the record's
-// start and the first bytes of its JSON. All look the same ids up in the same random order; the sums of what they read
+// side's keys have (ours `ID`, theirs hash, length and bytes), hashed before the clock runs on every side: in use an id
+// is hashed where it is taken out of the request. Each side compares the id and reads the record's start and the first
+// bytes of its JSON. The store has one partition here; in use a partition is found before, for all sides alike. All look the same ids up in the same random order; the sums of what they read
 // must agree. Sides take turns within a round; the result is the median of the rounds with least and most.
 
 import CTablePeers
+import Foundation
 import Model
 import Store
 
@@ -17,13 +19,14 @@ struct Options {
     var records = 1_000_000
     var rounds = 7
     var lookups = 2_000_000
-    var json = false
+    /// Where the same figures go as JSON.
+    var json: String?
 
     init?(_ arguments: [String]) {
         var arguments = arguments[...]
         while let argument = arguments.popFirst() {
             if argument == "--json" {
-                json = true
+                json = arguments.popFirst()
                 continue
             }
             guard let value = arguments.popFirst().flatMap({ Int($0) }), value > 0 else { return nil }
@@ -39,9 +42,9 @@ struct Options {
 
 @main
 enum Tables {
-    static func main() {
+    static func main() throws {
         guard let options = Options(Array(CommandLine.arguments.dropFirst())) else {
-            print("usage: favorites-tables [--records N] [--rounds N] [--lookups N] [--json]")
+            print("usage: favorites-tables [--records N] [--rounds N] [--lookups N] [--json FILE]")
             return
         }
         let offer = Offer(records: options.records)
@@ -70,6 +73,7 @@ enum Tables {
                     side, without, measure(sides[side], ids, readers: 1, updatesOf: options.records, from: round))
             }
         }
-        print(options.json ? report.json : report.table)
+        if let path = options.json { try report.json.write(toFile: path, atomically: true, encoding: .utf8) }
+        print(report.table)
     }
 }

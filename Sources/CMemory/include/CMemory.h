@@ -15,6 +15,9 @@ void *_Nullable cmemory_map(size_t bytes, size_t alignment, bool huge);
 /// Gives it back.
 void cmemory_unmap(void *_Nonnull base, size_t bytes);
 
+/// Gives back what malloc keeps of memory that was freed. Takes milliseconds.
+void cmemory_trim(void);
+
 /// From now on an access is a bug, until it is unpoisoned. Both do nothing but under the address sanitizer.
 void cmemory_poison(const void *_Nonnull base, size_t bytes);
 void cmemory_unpoison(const void *_Nonnull base, size_t bytes);

@@ -4,8 +4,9 @@
 //   tbb          oneTBB's `concurrent_hash_map`
 //   std          `std::unordered_map` under a `std::shared_mutex`
 //
-// Every one holds id → record, both in its node. A look-up hashes the id's bytes (XXH3), compares the id, and reads the
-// record's start and the first bytes of its JSON. `peer_read` does `count` of them, each for 16 under one guard where
+// Every one holds id → record, both in its node. An id brings its hash along, as ours does: both are made once, where
+// an id is taken out of a request. A look-up compares the id and reads the record's start and the first bytes of its
+// JSON. `peer_read` does `count` of them, each for 16 under one guard where
 // the table has such a thing, and returns the sum of what it read; `found` counts.
 #pragma once
 #include <stddef.h>
@@ -16,9 +17,13 @@ extern "C" {
 #endif
 
 typedef struct {
+    uint64_t hash;
     uint8_t length;
     char bytes[31];
 } peer_id;
+
+/// Sets the hash (XXH3) of the bytes.
+void peer_set_hash(peer_id *_Nonnull id);
 
 /// Look-ups under one guard: an ordinary request's.
 enum { peer_guard_ids = 16 };
