@@ -112,7 +112,8 @@ if Context.environment["FAVORITES_CORE_ONLY"] == nil {
         .target(
             name: "Node",
             dependencies: [
-                "CMemory", "Model", "Store", "Selection", "Snapshot", "Query", "Membership", "Placement", "Ingest", "Kafka",
+                "CMemory", "Model", "Store", "Selection", "Snapshot", "Query", "Membership", "Placement", "Ingest",
+                "Kafka",
                 "Cluster", "Link", "Settings", "Telemetry", logging,
             ] + nio),
         .target(

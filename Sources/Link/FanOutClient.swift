@@ -307,6 +307,8 @@ public final class FanOutClient {
         for reply in waiting[request.slot].replies { pool.giveBack(reply) }
         waiting[request.slot].replies.removeAll(keepingCapacity: true)
         waiting[request.slot].receiver = nil
+        // The lists of ids go back to whoever asked, to be used again.
+        waiting[request.slot].query.request = .teams(TeamsRequest(sport: .soccer, teamIDs: []))
         machine.release(request)
     }
 }

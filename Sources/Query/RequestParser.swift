@@ -16,6 +16,11 @@ public struct RequestParser: ~Copyable, Sendable {
     private var decoded: [UInt8] = []
     private var found = Parameters()
     private var seen = UniqueIDs()
+    /// Lists to use again: two for each of so many requests in flight.
+    private var spares: [[ID]] = []
+    private static let sparesMax = 128
+    /// What most lists hold. A longer one grows once or twice.
+    private static let idsUsual = 32
 
     public init(rules: SelectionRules) { self.rules = rules }
 
@@ -68,6 +73,8 @@ public struct RequestParser: ~Copyable, Sendable {
         swap(&parameters, &found)
         defer { swap(&parameters, &found) }
         parameters.removeAll()
+        if parameters.eventIDs.capacity == 0, isMatches { parameters.eventIDs = takeSpare() }
+        if parameters.teamIDs.capacity == 0 { parameters.teamIDs = takeSpare() }
         var start = 0
         while start < query.count {
             let end = query.firstIndex(of: 0x26, in: start..<query.count) ?? query.count
@@ -79,6 +86,16 @@ public struct RequestParser: ~Copyable, Sendable {
             // An ampersand at the end stands before one more, empty parameter.
             if start == query.count { throw .unknownParameter(Span(), isMatches: isMatches) }
         }
+    }
+
+    private mutating func takeSpare() -> [ID] {
+        if var spare = spares.popLast() {
+            spare.removeAll(keepingCapacity: true)
+            return spare
+        }
+        var ids: [ID] = []
+        ids.reserveCapacity(Self.idsUsual)
+        return ids
     }
 
     private mutating func take(
@@ -139,10 +156,14 @@ public struct RequestParser: ~Copyable, Sendable {
     public mutating func recycle(_ request: consuming Request) {
         switch consume request {
         case .matches(let matches):
-            found.eventIDs = matches.eventIDs
-            found.teamIDs = matches.teamIDs
-        case .teams(let teams): found.teamIDs = teams.teamIDs
+            keep(matches.eventIDs)
+            keep(matches.teamIDs)
+        case .teams(let teams): keep(teams.teamIDs)
         }
+    }
+
+    private mutating func keep(_ ids: [ID]) {
+        if ids.capacity > 0, spares.count < Self.sparesMax { spares.append(ids) }
     }
 }
 

@@ -40,7 +40,7 @@ final class Fixture {
         eventIDs = events.compactMap { ID($0.key.span) }
         teamIDs = (0..<Self.teams).compactMap { ID("t\($0)") }
         for sample in Self.references() { apply(sample) }
-        for partition in 0..<Self.partitions { writer.setReady(PartitionID(partition)) }
+        writer.setReady((0..<Self.partitions).map { PartitionID($0) })
         if isLoaded { for sample in events { apply(sample) } }
         while writer.rerender(budget: 1_000) { writer.reclaim() }
         writer.setGlobalsReady()

@@ -36,11 +36,11 @@ func countMessages(_ counter: inout Counter) {
         }
         return arena.bytes.count
     }
-    var text: [UInt8] = []
+    var text = TextBuffer()
     counter.count("render", 1_000) { index in
-        text.removeAll(keepingCapacity: true)
+        text.removeAll()
         render(fixture.events[index], &text)
-        return text.count
+        return unsafe text.bytes.count
     }
     // The first half goes in as the warming up, the second is counted.
     var inserted = 0
@@ -60,7 +60,7 @@ func countMessages(_ counter: inout Counter) {
     fixture.writer.reclaim()
 }
 
-func render(_ sample: Sample, _ text: inout [UInt8]) {
+func render(_ sample: Sample, _ text: inout TextBuffer) {
     guard case .event(let event) = sample.message else { preconditionFailure("no event") }
     Fragments.open(event.id, to: &text)
     Fragments.eventMiddle(event, sample.arena, to: &text)
@@ -84,7 +84,7 @@ func countHolder(_ counter: inout Counter) {
     counter.count("select", queries.count) { index in
         var found = 0
         unsafe holder.answer(
-            queries[index], needs: PositionNeeds(), part: { part, _ in found = unsafe part.events.count },
+            queries[index], needs: PositionNeeds(), knowing: nil, part: { part, _ in found = unsafe part.events.count },
             refused: { preconditionFailure("refused: \($0)") })
         return found
     }
@@ -92,7 +92,7 @@ func countHolder(_ counter: inout Counter) {
     let query = queries[0]
     var body = [UInt8](repeating: 0, count: 1 << 16)
     unsafe holder.answer(
-        query, needs: PositionNeeds(),
+        query, needs: PositionNeeds(), knowing: nil,
         part: { part, _ in
             counter.count("merge", 200) { _ in
                 builder.begin(query.request, eventsPerTeamMax: query.eventsPerTeamMax)
@@ -117,8 +117,9 @@ func countFrames(_ counter: inout Counter) {
     var load = NodeLoad()
     var memory = [UInt8](repeating: 0, count: 1 << 16)
     unsafe holder.answer(
-        fixture.query(0), needs: PositionNeeds(),
+        fixture.query(0), needs: PositionNeeds(), knowing: nil,
         part: { part, shown in
+            guard let shown else { preconditionFailure("a part without its position") }
             var position = shown
             counter.count("frame", 200) { _ in
                 unsafe memory.withUnsafeMutableBytes { bytes in
@@ -142,7 +143,8 @@ func countRequests(_ counter: inout Counter) {
     let ids = (0..<10).map { "so0-2025-26-\($0 * 37)" }.joined(separator: ",")
     let target = "/v1/api/app/mym/soccer?eventIds=\(ids)&teamIds=so0-t1,so0-t2,so0-t3"
     let head = Array("GET \(target) HTTP/1.1\r\nHost: localhost:8080\r\nUser-Agent: cdn\r\nAccept: */*\r\n\r\n".utf8)
-    var (headParser, parser) = (RequestHeadParser(), RequestParser(rules: SelectionRules()))
+    var headParser = RequestHeadParser()
+    var parser = RequestParser(rules: SelectionRules())
     counter.count("http-parse", 1_000) { _ in
         headParser.reset()
         guard case .complete = headParser.parse(head.span) else { preconditionFailure("no whole head") }
