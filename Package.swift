@@ -69,9 +69,8 @@ var targets: [Target] = [
 ]
 // What `Fuzz/` and `Benchmarks/`, packages of their own, drive.
 var products: [Product] = [
-    "Decode", "HTTP1", "Ingest", "Membership", "Model", "Placement", "Query", "Render", "Selection", "Store",
-    "Telemetry",
-    "TestSupport", "Wire",
+    "Decode", "HTTP1", "Ingest", "Membership", "Model", "Placement", "Query", "Render", "Selection", "Snapshot",
+    "Store", "Telemetry", "TestSupport", "Wire",
 ].map { .library(name: $0, targets: [$0]) }
 var dependencies: [Package.Dependency] = []
 
