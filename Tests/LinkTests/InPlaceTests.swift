@@ -3,6 +3,7 @@ import Link
 import Model
 import NIOCore
 import Query
+import Synchronization
 import TestSupport
 import Testing
 
