@@ -9,8 +9,6 @@ work=$(mktemp -d)
 started=()
 # The instant around which the generated offer is played, and at which `serve` stands still.
 now=2026-03-14T15:00:00Z
-# Nodes read Kafka and nothing else, and write no snapshots beside what is measured. restart.sh wants them and unsets this.
-export FAVORITES_SNAPSHOT_INTERVAL=0s
 
 end_all() {
     local status=$?

@@ -11,7 +11,7 @@
 # less than the node holds: the rendered JSON with the participants' names, and the indexes.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-unset FAVORITES_SNAPSHOT_INTERVAL
+export FAVORITES_SNAPSHOT_INTERVAL=10m
 
 runs=${RUNS:-5}
 events=${EVENTS:-200000}

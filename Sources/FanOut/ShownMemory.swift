@@ -34,10 +34,26 @@ public final class ShownMemory: @unchecked Sendable {
     private let globals = Mutex<GlobalPosition?>(nil)
     /// Written under the mutex, after the positions.
     private let version = Atomic<UInt64>(0)
-    private let changeCount = Atomic<UInt64>(0)
+    private let changesBegun = Atomic<UInt64>(0)
+    private let changesEnded = Atomic<UInt64>(0)
 
-    /// Rises behind every change. Acquire pairs with the release of the count: who finds it raised finds what changed.
-    public var changes: UInt64 { changeCount.load(ordering: .acquiring) }
+    /// Rises before every change. Acquire pairs with the release in `change`: who sees what changed, or an answer of
+    /// someone who did, finds the number raised.
+    public var changes: UInt64 { changesBegun.load(ordering: .acquiring) }
+
+    /// `changes` where no change is under way, so that whoever looks at the positions behind it sees all of them.
+    public var changesAtRest: UInt64? {
+        // Ended first: one that begins in between makes the numbers differ.
+        let ended = changesEnded.load(ordering: .acquiring)
+        return changes == ended ? ended : nil
+    }
+
+    private func change(_ body: () -> Void) {
+        // Both orders: the number must be raised before what the body changes, and for whoever sees that.
+        changesBegun.add(1, ordering: .acquiringAndReleasing)
+        body()
+        changesEnded.add(1, ordering: .releasing)
+    }
 
     public init() {
         unsafe offsets = .allocate(capacity: Limits.partitionsMax)
@@ -70,18 +86,25 @@ public final class ShownMemory: @unchecked Sendable {
     public func raise(_ partitions: PartitionSet, shown: ShownPosition, view: inout ShownGlobals) {
         precondition(shown.offsets.count == partitions.count)
         var index = 0
-        var isChanged = false
+        var rises = false
         partitions.forEach { partition in
-            let offset = shown.offsets[index].rawValue
+            // Relaxed: in the steady state nothing rises, and a stale value only costs the exchanges below.
+            if unsafe offsets[Int(partition.rawValue)].load(ordering: .relaxed) < shown.offsets[index].rawValue {
+                rises = true
+            }
             index += 1
-            // Relaxed: in the steady state nothing rises, and a stale value only costs the exchange below.
-            guard unsafe offsets[Int(partition.rawValue)].load(ordering: .relaxed) < offset else { return }
-            // Releasing: pairs with the acquire in `fill`.
-            _ = unsafe offsets[Int(partition.rawValue)].max(offset, ordering: .releasing)
-            isChanged = true
         }
-        if isChanged { changeCount.add(1, ordering: .releasing) }
+        if rises { change { raiseOffsets(partitions, shown) } }
         raise(shown.globals, view: &view)
+    }
+
+    private func raiseOffsets(_ partitions: PartitionSet, _ shown: ShownPosition) {
+        var index = 0
+        partitions.forEach { partition in
+            // Releasing: pairs with the acquire in `fill`.
+            _ = unsafe offsets[Int(partition.rawValue)].max(shown.offsets[index].rawValue, ordering: .releasing)
+            index += 1
+        }
     }
 
     /// The end of the partition's log is below what was shown, since the topic was made anew: what is needed falls to
@@ -89,8 +112,7 @@ public final class ShownMemory: @unchecked Sendable {
     public func lower(_ partition: PartitionID, to end: Offset) {
         guard partition.rawValue >= 0, partition.rawValue < Limits.partitionsMax else { return }
         // Relaxed: nobody waits for it, see above.
-        _ = unsafe offsets[Int(partition.rawValue)].min(end.rawValue, ordering: .relaxed)
-        changeCount.add(1, ordering: .releasing)
+        change { _ = unsafe offsets[Int(partition.rawValue)].min(end.rawValue, ordering: .relaxed) }
     }
 
     /// The same for a partition of a global topic.
@@ -100,9 +122,10 @@ public final class ShownMemory: @unchecked Sendable {
                 partition.rawValue >= 0, partition.rawValue < counts[topic],
                 let shown = globals?[kind, partition], end < shown
             else { return }
-            globals?[kind, partition] = end
-            version.add(1, ordering: .releasing)
-            changeCount.add(1, ordering: .releasing)
+            change {
+                globals?[kind, partition] = end
+                version.add(1, ordering: .releasing)
+            }
         }
     }
 
@@ -125,12 +148,11 @@ public final class ShownMemory: @unchecked Sendable {
         globals.withLock { globals in
             if let known = globals {
                 guard known.partitionCounts == shown.partitionCounts, !known.reaches(shown) else { return }
-                globals?.formMaximum(shown)
-            } else {
-                globals = shown
             }
-            version.add(1, ordering: .releasing)
-            changeCount.add(1, ordering: .releasing)
+            change {
+                if globals == nil { globals = shown } else { globals?.formMaximum(shown) }
+                version.add(1, ordering: .releasing)
+            }
         }
         refresh(&view)
     }

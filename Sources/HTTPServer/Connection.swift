@@ -320,6 +320,8 @@ final class Connection: ChannelDuplexHandler {
             isReadHeld = false
             context.read()
         }
+        // What waits for the end of the turn leaves first; that comes back here.
+        guard output.readableBytes == 0 else { return }
         guard requests.isEmpty, state == .ending || isInputClosed, stall == nil || state == .ending else { return }
         linger(context)
     }
@@ -370,6 +372,7 @@ final class Connection: ChannelDuplexHandler {
 
     /// Closes a connection that neither has a request nor is receiving one.
     func closeIfIdle() {
-        if state == .open && requests.isEmpty && input.readableBytes == 0 && stall == nil { close(.drain) }
+        let isIdle = requests.isEmpty && input.readableBytes == 0
+        if state == .open, isIdle, output.readableBytes == 0, channelWrites == 0, stall == nil { close(.drain) }
     }
 }

@@ -98,7 +98,8 @@ public final class FanOutClient {
     /// For these partitions the local holder had reached all that was shown, and all that it shows was noted, when the
     /// memory and the holder stood at these numbers. As long as they do, neither needs to be looked at again.
     private struct Settled {
-        var changes: UInt64 = 0
+        /// Nil: nothing is known.
+        var changes: UInt64?
         var progress: UInt64 = 0
         var partitions = PartitionSet()
     }
@@ -142,26 +143,25 @@ public final class FanOutClient {
         let partitions = query.partitions
         var isAnswered = false
         let isSettled = settled.changes == memory.changes && partitions.isSubset(of: settled.partitions)
+        // What holds once this is answered: looked at before anything is compared.
+        var next = Settled(changes: memory.changesAtRest, progress: local.progress, partitions: partitions)
+        if next.changes == settled.changes, next.progress == settled.progress {
+            next.partitions = partitions.union(settled.partitions)
+        }
         if isSettled {
             needs.offsets.removeAll(keepingCapacity: true)
             needs.globals = nil
         } else {
-            let known = settled
-            settled = Settled(changes: memory.changes, progress: local.progress, partitions: partitions)
-            if known.changes == settled.changes, known.progress == settled.progress {
-                settled.partitions = partitions.union(known.partitions)
-            }
             memory.fill(&needs, for: partitions, view: &view)
         }
         unsafe local.answer(query, needs: needs, knowing: isSettled ? settled.progress : nil) { part, shown in
-            if let shown {
-                memory.raise(partitions, shown: shown, view: &view)
-                if isSettled { settled.partitions = PartitionSet() }
-            }
+            if let shown { memory.raise(partitions, shown: shown, view: &view) }
+            // With news in a settled state its needs were not compared, so that is no new one.
+            settled = isSettled && shown != nil ? Settled() : next
             isAnswered = true
             unsafe body(part)
         } refused: { _ in
-            settled.partitions = PartitionSet()
+            settled = Settled()
         }
         return isAnswered
     }
@@ -184,6 +184,7 @@ public final class FanOutClient {
         }
         perform()
         machine.update(snapshot, nowNs: now, actions: &actions)
+        settled = Settled()
         partitionCount = snapshot.partitionCount
         localHolds = snapshot.nodes.first { $0.isLocal }?.holds
         holdsAll = localHolds == PartitionSet(below: partitionCount) && partitionCount > 0

@@ -19,6 +19,8 @@ public struct RequestParser: ~Copyable, Sendable {
     /// Lists to use again: two for each of so many requests in flight.
     private var spares: [[ID]] = []
     private static let sparesMax = 128
+    /// A longer list, of the same id a thousand times perhaps, is given back to the allocator.
+    private static let idsKeptMax = 512
     /// What most lists hold. A longer one grows once or twice.
     private static let idsUsual = 32
 
@@ -163,7 +165,7 @@ public struct RequestParser: ~Copyable, Sendable {
     }
 
     private mutating func keep(_ ids: [ID]) {
-        if ids.capacity > 0, spares.count < Self.sparesMax { spares.append(ids) }
+        if ids.capacity > 0, ids.capacity <= Self.idsKeptMax, spares.count < Self.sparesMax { spares.append(ids) }
     }
 }
 

@@ -67,6 +67,15 @@ import Testing
         #expect(try answers(harness.received()).map(\.body) == ["/a", "/b"])
     }
 
+    /// The request and the end of the client's output come in one turn of the loop.
+    @Test func aClientThatHalfClosesAtOnceGetsItsAnswer() throws {
+        let harness = try Harness()
+        try harness.send(get("/a"))
+        harness.channel.pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+        #expect(try answers(harness.received()).map(\.body) == ["/a"])
+        #expect(!harness.isOpen)
+    }
+
     @Test func methods() throws {
         let harness = try Harness()
         try harness.send("HEAD /abc HTTP/1.1\r\nHost: a\r\n\r\n")

@@ -10,6 +10,9 @@ import Testing
 struct SnapshotTests {
     static let target = "/v1/api/app/mym/soccer?eventIds=e1,e2&teamIds=t3"
 
+    /// Long enough that files are written at the end alone.
+    private static let interval = ["--snapshot-interval", "10m"]
+
     private struct Setup {
         let kafka: TestKafka
         let reference = Reference()
@@ -42,7 +45,7 @@ struct SnapshotTests {
 
     @Test func aRestartComesBackOutOfItsSnapshots() throws {
         let setup = try Setup()
-        let first = try Served(setup.kafka, name: "one")
+        let first = try Served(setup.kafka, name: "one", Self.interval)
         try first.waitUntilRight(Self.target, setup.reference)
         try setup.sendScore(3)
         try setup.producer.flushAll()
@@ -53,7 +56,7 @@ struct SnapshotTests {
         try setup.sendScore(9)
         try setup.producer.flushAll()
 
-        let second = try Served(setup.kafka, name: "one")
+        let second = try Served(setup.kafka, name: "one", Self.interval)
         try second.waitUntilRight(Self.target, setup.reference)
         // Four partitions of events and five global topics.
         #expect(try loaded(second) == 9, "\(second.process.output.suffix(3000))")
@@ -78,14 +81,14 @@ struct SnapshotTests {
             }
             served.process.kill()
         }
-        let last = try Served(setup.kafka, name: "one")
+        let last = try Served(setup.kafka, name: "one", Self.interval)
         try last.waitUntilRight(Self.target, setup.reference)
     }
 
     /// Every kind of damage to every file: the node says so and reads the log.
     @Test func damagedFilesCostNothingButTime() throws {
         let setup = try Setup()
-        let first = try Served(setup.kafka, name: "one")
+        let first = try Served(setup.kafka, name: "one", Self.interval)
         try first.waitUntilRight(Self.target, setup.reference)
         try stop(first)
         let folder = setup.kafka.folder.path + "/one" + "/snapshots"
@@ -97,7 +100,7 @@ struct SnapshotTests {
             if index % 2 == 0 { bytes[bytes.count * (index + 1) / 20] ^= 0x40 } else { bytes.removeLast(index) }
             try bytes.write(to: URL(fileURLWithPath: path))
         }
-        let second = try Served(setup.kafka, name: "one")
+        let second = try Served(setup.kafka, name: "one", Self.interval)
         try second.waitUntilRight(Self.target, setup.reference)
         #expect(second.process.output.contains("a snapshot is not used"))
         #expect(try loaded(second) == 0)

@@ -50,6 +50,21 @@ import Testing
         try await cluster.stop()
     }
 
+    /// `myt` asks for no partition; what it needs is a position of the global topics.
+    @Test func aRefusalSettlesNothing() async throws {
+        let local = Script()
+        let cluster = try await Cluster(nodes: 1, local: local)
+        cluster.route([set(0)], local: set())
+        cluster.scripts[0].state.withLock { $0.offset = 9 }
+        #expect(await cluster.ask(.allPartitions) == .success(["n0 0 t"]))
+        cluster.route([set(0)], local: set(0))
+        local.state.withLock { $0.alwaysRefuses = .behind }
+        for _ in 0..<3 { #expect(try await inPlace(cluster, .anyNode) == nil) }
+        let needs = local.state.withLock { $0.needs.map { $0.globals?.offsets.first } }
+        #expect(needs == [Offset(9), Offset(9), Offset(9)])
+        try await cluster.stop()
+    }
+
     @Test func notOlderThanAnotherHolderShowed() async throws {
         let local = Script()
         let cluster = try await Cluster(nodes: 1, local: local)
