@@ -45,6 +45,8 @@ private final class RawClient: ChannelInboundHandler, Sendable {
 @Suite struct LinkServerTests {
     private func server(_ change: (inout LinkServerSettings) -> Void = { _ in }) async throws -> LinkServer {
         var settings = LinkServerSettings(host: "127.0.0.1", port: 0)
+        // Beside tests that keep all processors busy a client may be silent for long between two of its steps.
+        settings.idleMax = .hours(1)
         change(&settings)
         return try await LinkServer.start(
             settings, member: makeID("n"), group: MultiThreadedEventLoopGroup.singleton, status: NodeStatus()

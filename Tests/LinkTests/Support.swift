@@ -175,6 +175,7 @@ final class Cluster: Sendable {
         for (index, script) in scripts.enumerated() {
             var settings = LinkServerSettings(host: "127.0.0.1", port: 0)
             settings.parkMax = .seconds(60)
+            settings.idleMax = .hours(1)
             server(&settings)
             let makeHolder: @Sendable (any EventLoop) -> any Holder = { _ in ScriptedHolder("n\(index)", script) }
             let server = try await LinkServer.start(
