@@ -72,19 +72,35 @@ public struct BitOutput: ~Copyable {
             UInt64(first.count + second.count) + UInt64(symbol.extraCount))
     }
 
-    /// Appends `count` bits from bit `offset` of `source` on. Seven bytes behind the last bit may be read.
+    /// Appends `count` bits from bit `offset` of `source` on. No byte behind the last bit's is read.
     @inline(__always)
     public mutating func copy(_ source: UnsafeRawPointer, offset: Int, count: Int) {
+        let end = (offset + count + 7) >> 3
         var offset = offset
         var left = count
         while left > 0 {
             let taken = min(left, 56)
-            let bytes = unsafe UInt64(
-                littleEndian: source.loadUnaligned(fromByteOffset: offset >> 3, as: UInt64.self))
+            let start = offset >> 3
+            let bytes =
+                unsafe start + 8 <= end ? Self.word(source + start) : Self.word(source + start, count: end - start)
             put(bytes >> UInt64(offset & 7) & ((1 << UInt64(taken)) - 1), UInt64(taken))
             offset += taken
             left -= taken
         }
+    }
+
+    @inline(__always)
+    private static func word(_ source: UnsafeRawPointer) -> UInt64 {
+        unsafe UInt64(littleEndian: source.loadUnaligned(as: UInt64.self))
+    }
+
+    /// Of less than eight bytes.
+    private static func word(_ source: UnsafeRawPointer, count: Int) -> UInt64 {
+        var word: UInt64 = 0
+        for index in 0..<count {
+            word |= UInt64(unsafe source.load(fromByteOffset: index, as: UInt8.self)) << UInt64(8 * index)
+        }
+        return word
     }
 
     /// Bits written so far.
