@@ -208,19 +208,23 @@ extension [UInt8] {
     }
 }
 
-/// A port that was free a moment ago, on loopback.
+/// A port that was free a moment ago, on loopback. Below those that the kernel gives to outgoing connections, of which one
+/// may take a port of its choice before who asked here listens; and at random, so that no two calls get the same.
 public func freePort() throws(HTTPFailure) -> Int {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    defer { close(descriptor) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    unsafe inet_pton(AF_INET, "127.0.0.1", &address.sin_addr)
-    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let result = unsafe withUnsafeMutablePointer(to: &address) { pointer in
-        unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-            unsafe bind(descriptor, pointer, size) == 0 && getsockname(descriptor, pointer, &size) == 0
+    for _ in 0..<100 {
+        let port = Int.random(in: 20_000..<32_768)
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(descriptor) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = in_port_t(port).bigEndian
+        unsafe inet_pton(AF_INET, "127.0.0.1", &address.sin_addr)
+        let isFree = unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+                unsafe bind(descriptor, pointer, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+            }
         }
+        if isFree { return port }
     }
-    guard result else { throw HTTPFailure(description: "no free port") }
-    return Int(in_port_t(bigEndian: address.sin_port))
+    throw HTTPFailure(description: "no free port from 20000 to 32767 in 100 tries")
 }
