@@ -29,6 +29,9 @@ struct SnapshotState {
     private(set) var notes: [[PartitionNote]]
     /// Of the participants' topic; see `SnapshotHeader.lineage`.
     var lineage: UInt64
+    /// Global topics that went on without what they missed: for this process's life nothing is written of them. A file
+    /// would bring what was deleted in the gap, or another topic's keys, back at every restart.
+    var incomplete: Set<SnapshotScope> = []
     var restores: [SnapshotScope: Restore] = [:]
     var order: SnapshotOrder?
     var walk: SnapshotWalk?
@@ -84,7 +87,7 @@ extension Ingest {
 
     /// An events partition that readers may not ask for yet is rendered again by nobody.
     private func isWhole(_ scope: SnapshotScope) -> Bool {
-        life.areGlobalsReady
+        life.areGlobalsReady && !snapshots.incomplete.contains(scope)
             && partitions(of: scope).allSatisfy {
                 life[$0] == .ready && (scope.kind != .event || writer.isReady($0.partition))
             }
@@ -176,6 +179,8 @@ extension Ingest {
     func lostPosition(_ partition: TopicPartition) {
         if partition.kind == .participant { snapshots.lineage = snapshots.lineage &* 6_364_136_223_846_793_005 &+ 1 }
         let scope = SnapshotScope(partition)
+        // An events partition is emptied and read anew; one that was not ready is read from the log's start.
+        if partition.kind != .event, life[partition] == .ready { snapshots.incomplete.insert(scope) }
         guard case .checking(let bounds) = life[partition], let header = snapshots.restores[scope]?.header else {
             return
         }

@@ -25,7 +25,8 @@ extension SnapshotService {
 
     /// Writes what has changed, until `deadline` at most, and ends the thread.
     func end(deadline: Duration) async {
-        state.withLock { $0.endNs = Clocks.monotonicNs() + UInt64(max(0, deadline.milliseconds)) * 1_000_000 }
+        let now = Clocks.monotonicNs()
+        state.withLock { $0.end = (now, now + UInt64(max(0, deadline.milliseconds)) * 1_000_000) }
         wake.signal()
         await withCheckedContinuation { continuation in
             DispatchQueue.global().async {
@@ -46,12 +47,15 @@ extension SnapshotService {
             schedule.found(scope, nowNs: Clocks.monotonicNs())
         }
         while true {
-            let (changed, endNs) = state.withLock { ($0.changed, $0.endNs) }
+            let (changed, end) = state.withLock { ($0.changed, $0.end) }
             let now = Clocks.monotonicNs()
-            if let endNs, now >= endNs { return }
-            let next = endNs == nil ? schedule.next(changed, nowNs: now) : schedule.last(changed, nowNs: now)
+            if let end, now >= end.untilNs { return }
+            let next: SnapshotScope? =
+                if let end { schedule.last(changed, nowNs: now, endBeganNs: end.beganNs) } else {
+                    schedule.next(changed, nowNs: now)
+                }
             guard let scope = next else {
-                if endNs != nil { return }
+                if end != nil { return }
                 _ = wake.wait(timeout: .now() + .milliseconds(Self.lookMs))
                 continue
             }
@@ -73,7 +77,7 @@ extension SnapshotService {
                 state.isCancelled = false
             }
             defer { cancel() }
-            guard let header = try receive() else { return false }
+            guard let header = try receive(scope) else { return false }
             metrics.written.add()
             metrics.writtenBytes.add(UInt64(header.storedBytes))
             state.withLock { $0.headers[scope] = header }
@@ -120,8 +124,9 @@ extension SnapshotService {
         }
     }
 
-    /// Writes the pieces as they come. Nil where the walk was given up.
-    private func receive() throws(SnapshotError) -> SnapshotHeader? {
+    /// Writes the pieces as they come. Nil where the walk was given up. The writer may not have seen yet that the order
+    /// before was cancelled: pieces of another walk end this one, so that no scope gets another's file.
+    private func receive(_ scope: SnapshotScope) throws(SnapshotError) -> SnapshotHeader? {
         var writer: SnapshotFileWriter?
         var isDone = false
         // Whatever way it ends: no half file stays.
@@ -130,11 +135,14 @@ extension SnapshotService {
         while true {
             switch try nextItem() {
             case .begin(let header):
+                guard header.scope == scope, writer == nil else { throw Self.otherWalk }
                 writer = try SnapshotFileWriter(header, in: folder, bytesMax: try budget(header.scope))
             case .block(let block):
+                guard writer != nil else { throw Self.otherWalk }
                 try writer?.add(block)
                 holdRate(began, bytes: writer?.bytes ?? 0)
             case .finish(let newest, let globalsNewest):
+                guard writer != nil else { throw Self.otherWalk }
                 try writer?.finish(newest: newest, globalsNewest: globalsNewest)
                 isDone = true
                 return writer?.header
@@ -145,16 +153,20 @@ extension SnapshotService {
         }
     }
 
+    private static var otherWalk: SnapshotError {
+        SnapshotError(.file(errno: 0), "pieces of a walk that was given up")
+    }
+
     private var folder: DiskFolder { DiskFolder(path: settings.directory) }
 
     private func nextItem() throws(SnapshotError) -> Item {
         let limit = Clocks.monotonicNs() + Self.patienceNs
         while true {
             let (item, endNs) = state.withLock { state -> (Item?, UInt64?) in
-                guard !state.items.isEmpty else { return (nil, state.endNs) }
+                guard !state.items.isEmpty else { return (nil, state.end?.untilNs) }
                 let item = state.items.removeFirst()
                 if case .block = item { state.blocks -= 1 }
-                return (item, state.endNs)
+                return (item, state.end?.untilNs)
             }
             let now = Clocks.monotonicNs()
             if let endNs, now >= endNs {
@@ -187,7 +199,7 @@ extension SnapshotService {
 
     /// Waits where more was written than the rate allows; not when the process ends.
     private func holdRate(_ began: UInt64, bytes: Int64) {
-        guard state.withLock({ $0.endNs == nil }) else { return }
+        guard state.withLock({ $0.end == nil }) else { return }
         let allowed = UInt64(Double(bytes) / Double(settings.bytesPerSecondMax) * 1e9)
         let taken = Clocks.monotonicNs() - began
         if allowed > taken + 1_000_000 { Clocks.pause(milliseconds: Int((allowed - taken) / 1_000_000)) }

@@ -50,8 +50,8 @@ final class SnapshotService: SnapshotPort, Sendable {
 
         /// What could be written, with the bytes changed since the start.
         var changed: [SnapshotScope: UInt64] = [:]
-        /// Nil while the process is to go on.
-        var endNs: UInt64?
+        /// When the process's end began, and when it must be over. Nil while the process is to go on.
+        var end: (beganNs: UInt64, untilNs: UInt64)?
     }
 
     let settings: SnapshotSettings

@@ -184,8 +184,9 @@ public struct ReferenceImage {
         let nameStart = unsafe imageIDOffset + model.idCount + imageNameGap
         guard own < Limits.referenceRecordBytesMax, unsafe model.shownCount <= own,
             unsafe nameStart + model.escapedNameCount <= own,
+            // Escaping makes a name longer; the store tells by that whether there is an unescaped one.
             unsafe model.nameCount <= model.escapedNameCount,
-            unsafe model.nameIsEscaped || model.nameCount == model.escapedNameCount,
+            unsafe model.nameIsEscaped == (model.nameCount < model.escapedNameCount),
             unsafe image.count == fixedBytes + own + (model.nameIsEscaped ? model.nameCount : 0)
         else { return "its text" }
         guard unsafe imageID(model.own, model.idCount) != nil else { return "its id" }

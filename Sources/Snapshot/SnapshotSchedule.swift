@@ -47,10 +47,13 @@ public struct SnapshotSchedule: Sendable {
         }
     }
 
-    /// As `next`, before the process ends: whatever has changed.
-    public func last(_ changed: [SnapshotScope: UInt64], nowNs: UInt64) -> SnapshotScope? {
+    /// As `next`, in the process's end, which began at `endBeganNs`: whatever has changed, each scope once. Messages go
+    /// on coming, so a scope that was just written has always changed again.
+    public func last(_ changed: [SnapshotScope: UInt64], nowNs: UInt64, endBeganNs: UInt64) -> SnapshotScope? {
         due(changed) { entry, bytes in
-            nowNs >= entry.notBeforeNs && (entry.writtenNs == nil || bytes > 0)
+            guard nowNs >= entry.notBeforeNs else { return false }
+            guard let writtenNs = entry.writtenNs else { return true }
+            return bytes > 0 && writtenNs < endBeganNs
         }
     }
 

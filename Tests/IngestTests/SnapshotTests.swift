@@ -218,6 +218,19 @@ private struct Logs {
         #expect(second.json("e1")?.contains("77") == true && second.json("e2") == first.json("e2"))
     }
 
+    /// A global topic goes on with what it has when its position is lost: keys that were deleted in the gap among it.
+    /// No file may keep them beyond this process. Events are read anew, and so are whole again.
+    @Test func whatLostMessagesIsNotWritten() {
+        let (_, port, process) = world()
+        process.source.add(.positionLost(participants))
+        process.turn()
+        snapshot(process, .topic(.participant))
+        #expect(port.files.isEmpty && port.abandoned.count == 1)
+        #expect(!process.ingest.snapshotScopes.contains(.topic(.participant)))
+        snapshot(process, .topic(.region))
+        #expect(port.files.keys.map { $0 } == [.topic(.region)])
+    }
+
     /// Ready is decided by the log's end, which lies behind all that the walk may have seen.
     @Test func readyWaitsForTheEndOfTheLog() {
         var (logs, port, first) = world()

@@ -149,9 +149,24 @@ import Testing
         var schedule = SnapshotSchedule(intervalNs: 60 * second, changedBytesMax: 1_000)
         schedule.found(one, nowNs: 0)
         schedule.found(two, nowNs: 0)
-        #expect(schedule.last([one: 0, two: 1], nowNs: 1) == two)
+        #expect(schedule.last([one: 0, two: 1], nowNs: 1, endBeganNs: 1) == two)
         schedule.wrote(two, changedBytes: 1, nowNs: 2)
-        #expect(schedule.last([one: 0, two: 1], nowNs: 3) == nil)
-        #expect(schedule.last([one: 0, .topic(.region): 0], nowNs: 3) == .topic(.region))
+        #expect(schedule.last([one: 0, two: 1], nowNs: 3, endBeganNs: 1) == nil)
+        #expect(schedule.last([one: 0, .topic(.region): 0], nowNs: 3, endBeganNs: 1) == .topic(.region))
+    }
+
+    /// Messages go on coming: what was written since the end began is not written once more.
+    @Test func beforeTheEndEachScopeIsWrittenOnce() {
+        var schedule = SnapshotSchedule(intervalNs: 60 * second, changedBytesMax: 1_000)
+        schedule.wrote(one, changedBytes: 10, nowNs: 1)
+        schedule.wrote(two, changedBytes: 10, nowNs: 2)
+        var written: [SnapshotScope] = []
+        for step in 1...10 as ClosedRange<UInt64> {
+            let changed = [one: 10 + step, two: 10 + step]
+            guard let scope = schedule.last(changed, nowNs: 10 + step, endBeganNs: 10) else { break }
+            written.append(scope)
+            schedule.wrote(scope, changedBytes: 10 + step, nowNs: 10 + step)
+        }
+        #expect(written == [one, two])
     }
 }
