@@ -35,6 +35,29 @@ import Testing
         #expect(needs(memory, set(0)).offsets == [])
     }
 
+    /// Who looks at the count alone must not miss a change, and must not look again where nothing rose.
+    @Test func changesAreCounted() {
+        let memory = ShownMemory()
+        var view = ShownGlobals()
+        var last = memory.changes
+        func rises(_ change: () -> Void) -> Bool {
+            change()
+            defer { last = memory.changes }
+            #expect(memory.changesAtRest == memory.changes)
+            return memory.changes > last
+        }
+        func shown(_ offset: Int64, _ global: Int64) -> ShownPosition {
+            ShownPosition(offsets: [Offset(offset)], globals: globals(global), globalsVersion: 1)
+        }
+        #expect(rises { memory.raise(set(1), shown: shown(5, 3), view: &view) })
+        #expect(!rises { memory.raise(set(1), shown: shown(5, 3), view: &view) })
+        #expect(!rises { memory.raise(set(1), shown: shown(4, 2), view: &view) })
+        #expect(rises { memory.raise(set(1), shown: shown(6, 3), view: &view) })
+        #expect(rises { memory.raise(set(1), shown: shown(6, 4), view: &view) })
+        #expect(rises { memory.lower(PartitionID(1), to: Offset(2)) })
+        #expect(rises { memory.lower(.participant, PartitionID(0), to: Offset(1)) })
+    }
+
     @Test func anotherLoopSeesItAndAResetLowersIt() {
         let memory = ShownMemory()
         var one = ShownGlobals()

@@ -172,6 +172,15 @@ import Testing
         #expect(refused > block.raw.count / 2)
     }
 
+    /// The store tells by the two lengths whether a name stands there unescaped too: a flag that says otherwise would
+    /// give the record another size than it has.
+    @Test func anEscapedNameIsLongerThanTheName() {
+        let block = Samples.stageBlock(escapedNameCount: 3)
+        let error = check(
+            block.raw, names: block.names, records: block.records, Samples.header(.topic(.stage), partitions: 3))
+        #expect(error != nil)
+    }
+
     /// Reads everything that a load reads.
     private func touch(_ block: SnapshotBlock, _ kind: ModelKind) {
         var sum = 0

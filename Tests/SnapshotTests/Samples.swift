@@ -68,7 +68,7 @@ enum Samples {
         return block.finish()
     }
 
-    static func stageBlock() -> SnapshotBlock {
+    static func stageBlock(escapedNameCount: UInt32 = 5) -> SnapshotBlock {
         var block = SnapshotBlockBuilder()
         for (kind, id) in [(ModelKind.category, "c"), (.season, "s")] {
             unsafe Array(id.utf8).withUnsafeBufferPointer { unsafe block.add(kind, id: $0) }
@@ -76,7 +76,7 @@ enum Samples {
         let own = Array(#"{"id":"st","name":"\"Q\"","slug":"q""#.utf8)
         let fields = ReferenceImageFields(
             first: 0, second: 1, partition: 2, sport: .hockey, offset: 5, positionScores: -3, positionTeams: nil,
-            shownCount: UInt32(own.count), escapedNameCount: 5, idCount: 2)
+            shownCount: UInt32(own.count), escapedNameCount: escapedNameCount, idCount: 2)
         unsafe own.withUnsafeBufferPointer { own in
             unsafe Array("\"Q\"".utf8).withUnsafeBufferPointer { name in
                 unsafe block.add(fields, own: own, nameCount: 3, name: name)
