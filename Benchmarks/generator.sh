@@ -15,35 +15,11 @@ scripts/deps.sh bench >"$work/deps.log" || fail "$(tail -n 3 "$work/deps.log")"
 generator=$(Benchmarks/build.sh favorites-load 2>"$work/build.log") || fail "$(tail -n 20 "$work/build.log")"
 [ ${#processors[@]} -ge 2 ] || fail "needs two processors: one for the server, one for the load generator"
 
-mkdir -p "$work/nginx/files" "$work/nginx/tmp"
-head -c "${BYTES:-8900}" /dev/zero | tr '\0' x >"$work/nginx/files/file"
-chmod 755 "$work" "$work/nginx" "$work/nginx/files"
+mkdir "$work/files"
+head -c "${BYTES:-8900}" /dev/zero | tr '\0' x >"$work/files/file"
+chmod 755 "$work"
 port=$(free_port)
-cat >"$work/nginx/nginx.conf" <<CONF
-worker_processes 1;
-daemon off;
-pid $work/nginx/pid;
-events { worker_connections 1024; }
-http {
-    access_log off;
-    sendfile on;
-    tcp_nopush on;
-    keepalive_timeout 300s;
-    keepalive_requests 1000000000;
-    open_file_cache max=100 inactive=1h;
-    open_file_cache_valid 1h;
-    client_body_temp_path $work/nginx/tmp/body;
-    proxy_temp_path $work/nginx/tmp/proxy;
-    fastcgi_temp_path $work/nginx/tmp/fastcgi;
-    uwsgi_temp_path $work/nginx/tmp/uwsgi;
-    scgi_temp_path $work/nginx/tmp/scgi;
-    server {
-        listen 127.0.0.1:$port backlog=1024;
-        root $work/nginx/files;
-    }
-}
-CONF
-background nginx taskset -c "${processors[0]}" nginx -p "$work/nginx" -e "$work/nginx/error.log" -c "$work/nginx/nginx.conf"
+background nginx Benchmarks/peers/nginx-file.sh "${processors[0]}" "$port" "$work/nginx" "$work/files"
 wait_for 10 nginx curl -sf -o "$work/answer" "http://127.0.0.1:$port/file"
 
 TIMEFORMAT='%U %S'
