@@ -73,6 +73,9 @@ private let host = "Host: a\r\n"
         ("GET / HTTP/1.10\r\n\(host)\r\n", .requestLine),
         ("GET / HTTP/1,1\r\n\(host)\r\n", .requestLine),
         ("GET / HTTP/1.1\r\r\n\(host)\r\n", .requestLine),
+        // Refused before any line's end.
+        ("\u{16}\u{3}\u{1}\u{2}", .method),
+        ("\r\n\u{16}\u{3}", .method),
         // Line ends.
         ("GET / HTTP/1.1\n\(host)\r\n", .bareLineFeed),
         ("\nGET / HTTP/1.1\r\n\(host)\r\n", .bareLineFeed),
