@@ -42,8 +42,9 @@ public struct RequestHeadParser: Sendable {
     /// Reads on. `bytes` begin with the request's first byte, and hold at each call what they held before and more.
     public mutating func parse(_ bytes: Span<UInt8>) -> Progress {
         do {
-            try checkStart(bytes)
-            while let lineFeed = bytes.firstIndex(of: 0x0A, in: scanned..<bytes.count) {
+            while true {
+                if isFirstLine, lineStart < bytes.count { try Self.checkStart(bytes[lineStart]) }
+                guard let lineFeed = bytes.firstIndex(of: 0x0A, in: scanned..<bytes.count) else { break }
                 if try takeLine(bytes, lineFeed: lineFeed) {
                     head.count = lineFeed + 1
                     try finish()
@@ -51,7 +52,6 @@ public struct RequestHeadParser: Sendable {
                 }
                 lineStart = lineFeed + 1
                 scanned = lineStart
-                try checkStart(bytes)
             }
             scanned = bytes.count
             try checkPending()
@@ -88,9 +88,7 @@ public struct RequestHeadParser: Sendable {
 
     /// Refuses at once what cannot become a request line, as the hello of a client that speaks TLS: it has no line end that
     /// would tell, and its client would wait until the time for a head is over.
-    private func checkStart(_ bytes: Span<UInt8>) throws(HeadRefusal) {
-        guard isFirstLine, lineStart < bytes.count else { return }
-        let first = bytes[lineStart]
+    private static func checkStart(_ first: UInt8) throws(HeadRefusal) {
         guard TokenBytes.contains(first) || first == 0x0D || first == 0x0A else { throw .method }
     }
 

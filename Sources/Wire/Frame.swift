@@ -8,8 +8,8 @@
 //   14      …      body
 //
 // The first six bytes and the goodbye frame are the same in every version, so that a side can always say why it
-// leaves. In bodies, a *varint* is LEB128 of at most 64 bits, a *zigzag* a varint of (n << 1) ^ (n >> 63), a *fixed*
-// little endian, a *text* a varint length and its bytes, a *set* one byte n and n bytes of bits without trailing zeros.
+// leaves. In bodies, a *varint* is LEB128 of at most 64 bits, a *fixed* little endian, a *text* a varint length and its
+// bytes, a *set* one byte n and n bytes of bits without trailing zeros.
 //
 //   hello    both ways, first   text: member id
 //   goodbye  both ways, last    u8 reason, u8 lowest version, u8 highest version

@@ -61,11 +61,6 @@ struct FrameReader: ~Copyable {
     /// How many entries follow, of which each takes at least `bytesMin`.
     mutating func entryCount(bytesMin: Int) throws(WireError) -> Int { try number(most: left / bytesMin) }
 
-    mutating func zigzag() throws(WireError) -> Int64 {
-        let value = try varint()
-        return Int64(bitPattern: value >> 1) ^ -Int64(bitPattern: value & 1)
-    }
-
     mutating func offset() throws(WireError) -> Offset { Offset(Int64(bitPattern: try varint())) }
 
     mutating func timestamp() throws(WireError) -> Timestamp {
@@ -74,21 +69,18 @@ struct FrameReader: ~Copyable {
         return value
     }
 
-    mutating func hash() throws(WireError) -> ContentHash {
-        ContentHash(low: try fixed(UInt64.self), high: try fixed(UInt64.self))
-    }
-
     /// The next `bytes` bytes.
-    mutating func view(_ bytes: Int) throws(WireError) -> ByteView {
+    @unsafe
+    mutating func take(_ bytes: Int) throws(WireError) -> UnsafeRawPointer {
         guard bytes <= left else { throw .truncated }
         defer { position += bytes }
-        return unsafe ByteView(start: start + position, count: bytes)
+        return unsafe UnsafeRawPointer(start + position)
     }
 
     mutating func id() throws(WireError) -> ID {
-        let view = try unsafe view(Int(try byte()))
-        let bytes = unsafe UnsafeBufferPointer(start: view.start, count: view.count)
-        guard let id = unsafe ID(bytes.span) else { throw .malformed("id") }
+        let count = Int(try byte())
+        let bytes = unsafe UnsafeRawBufferPointer(start: try take(count), count: count)
+        guard let id = unsafe ID(bytes.assumingMemoryBound(to: UInt8.self).span) else { throw .malformed("id") }
         return id
     }
 

@@ -57,25 +57,21 @@ public struct FrameWriter: ~Copyable {
     /// A count or an index, never negative.
     mutating func varint(_ value: Int) { varint(UInt64(value)) }
 
-    mutating func zigzag(_ value: Int64) { varint(UInt64(bitPattern: (value << 1) ^ (value >> 63))) }
-
     mutating func offset(_ value: Offset) { varint(UInt64(bitPattern: value.rawValue)) }
 
-    mutating func hash(_ value: ContentHash) {
-        fixed(value.low)
-        fixed(value.high)
-    }
-
-    mutating func bytes(_ view: ByteView) {
-        let bytes = unsafe view.count
-        precondition(capacity - count >= bytes)
-        unsafe (start + count).copyMemory(from: view.start, byteCount: bytes)
-        count += bytes
+    /// Room for the next `bytes` bytes, all of which the caller writes.
+    @unsafe
+    mutating func take(_ bytes: Int) -> UnsafeMutableRawPointer {
+        precondition(bytes >= 0 && capacity - count >= bytes)
+        defer { count += bytes }
+        return unsafe start + count
     }
 
     mutating func id(_ id: ID) {
         byte(UInt8(id.count))
-        for index in 0..<id.count { byte(id[index]) }
+        let whole = id.count >> 3
+        for index in 0..<whole { fixed(id.word(index).byteSwapped) }
+        for index in (whole << 3)..<id.count { byte(id[index]) }
     }
 
     mutating func set(_ partitions: PartitionSet) {

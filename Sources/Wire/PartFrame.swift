@@ -5,23 +5,38 @@
 //   globals                 only with the flag: when the version is not that of the link's last part
 //   varint, varint          the node's lag, milliseconds; its load, thousandths
 //   varint, varint…         shown offsets, one for each partition of the query
-//   varint, stage…          u8 flags (1 known, 2 has a score position, 4 has a team position, 8 packed), the positions
-//                           it has (zigzag), hash (two fixed u64), three lengths (varint): id, name, json, and their
-//                           bytes; where packed, those of the packed form (`PackedFragment`) are in the JSON's place
-//   varint, event…          fixed i64 start, varint (stage << 1) + 1 where packed, hash, three lengths and their bytes
+//   varint, stage…          fixed i64 position by score, fixed i64 position by team, 0 where it has none, fields
+//   varint, event…          fixed i64 start, fixed u32 stage, fields
 //   varint                  how many of the events were asked for by id
 //   varint, varint…         events of all teams, indexes
 //   varint, varint…         where each team's run ends
-//   varint, team…           u8 flags (8 packed), hash, three lengths and their bytes
+//   varint, team…           fields
 //
-// Packed are only fragments of a query that takes them so.
+//   fields: hash (two fixed u64), fixed u32 length of the JSON, fixed u32 length of the name, u8 length of the id, u8
+//   flags (1 known, 2 has a score position, 4 has a team position, 8 packed; of events and teams 8 alone), and the bytes
+//   of id, name and JSON; where packed, those of the packed form (`PackedFragment`) are in the JSON's place
+//
+// What stands before the bytes is of one size for each kind, so that one check of the room is enough: a part is mostly
+// events, and most of what a frame cost was the checks of its small fields. Packed are only fragments of a query that
+// takes them so.
 
 import Model
 public import Query
 import Render
 
 enum FragmentFlags {
+    static let known: UInt8 = 1
+    static let positionScores: UInt8 = 2
+    static let positionTeams: UInt8 = 4
     static let packed: UInt8 = 8
+}
+
+/// What stands before the bytes of an entry, in bytes.
+enum EntrySize {
+    /// Hash, lengths and flags.
+    static let fields = 16 + 4 + 4 + 1 + 1
+    static let stage = 16 + fields
+    static let event = 12 + fields
 }
 
 /// What a node says of itself with each answer.
@@ -50,15 +65,15 @@ public struct PartWriter: Sendable {
         bytes += unsafe (part.teamEvents.count + part.teamEnds.count) * varint
         for index in unsafe part.stages.indices {
             let stage = unsafe part.stages[index]
-            bytes += unsafe 17 + 5 * varint + stage.id.count + stage.name.count + stage.json.count
+            bytes += unsafe EntrySize.stage + stage.id.count + stage.name.count + stage.json.count
         }
         for index in unsafe part.events.indices {
             let event = unsafe part.events[index]
-            bytes += unsafe 24 + 4 * varint + event.id.count + event.name.count + event.json.count
+            bytes += unsafe EntrySize.event + event.id.count + event.name.count + event.json.count
         }
         for index in unsafe part.teams.indices {
             let team = unsafe part.teams[index]
-            bytes += unsafe 17 + 3 * varint + team.id.count + team.name.count + team.json.count
+            bytes += unsafe EntrySize.fields + team.id.count + team.name.count + team.json.count
         }
         return bytes
     }
@@ -92,15 +107,12 @@ extension FrameWriter {
         varint(unsafe stages.count)
         for index in unsafe stages.indices {
             let stage = unsafe stages[index]
-            let known: UInt8 = unsafe stage.isKnown ? 1 : 0
-            let scores: UInt8 = unsafe stage.hasPositionScores ? 2 : 0
-            let teams: UInt8 = unsafe stage.hasPositionTeams ? 4 : 0
-            let packed: UInt8 = unsafe stage.isPacked ? FragmentFlags.packed : 0
-            byte(known | scores | teams | packed)
-            if scores != 0 { zigzag(unsafe stage.positionScores) }
-            if teams != 0 { zigzag(unsafe stage.positionTeams) }
-            hash(unsafe stage.hash)
-            unsafe texts(stage.id, stage.name, stage.json)
+            let known = unsafe stage.isKnown ? FragmentFlags.known : 0
+            let scores = unsafe stage.hasPositionScores ? FragmentFlags.positionScores : 0
+            let teams = unsafe stage.hasPositionTeams ? FragmentFlags.positionTeams : 0
+            fixed(unsafe stage.positionScores)
+            fixed(unsafe stage.positionTeams)
+            unsafe fields(known | scores | teams, stage.isPacked, stage.hash, stage.id, stage.name, stage.json)
         }
     }
 
@@ -109,9 +121,8 @@ extension FrameWriter {
         for index in unsafe events.indices {
             let event = unsafe events[index]
             fixed(unsafe event.start.milliseconds)
-            varint(unsafe Int(event.stage) << 1 + (event.isPacked ? 1 : 0))
-            hash(unsafe event.hash)
-            unsafe texts(event.id, event.name, event.json)
+            fixed(unsafe UInt32(bitPattern: event.stage))
+            unsafe fields(0, event.isPacked, event.hash, event.id, event.name, event.json)
         }
     }
 
@@ -119,9 +130,7 @@ extension FrameWriter {
         varint(unsafe teams.count)
         for index in unsafe teams.indices {
             let team = unsafe teams[index]
-            byte(unsafe team.isPacked ? FragmentFlags.packed : 0)
-            hash(unsafe team.hash)
-            unsafe texts(team.id, team.name, team.json)
+            unsafe fields(0, team.isPacked, team.hash, team.id, team.name, team.json)
         }
     }
 
@@ -130,13 +139,24 @@ extension FrameWriter {
         for index in indexes { varint(Int(index)) }
     }
 
-    private mutating func texts(_ id: ByteView, _ name: ByteView, _ json: ByteView) {
-        varint(unsafe id.count)
-        varint(unsafe name.count)
-        varint(unsafe json.count)
-        unsafe bytes(id)
-        unsafe bytes(name)
-        unsafe bytes(json)
+    @inline(__always)
+    private mutating func fields(
+        _ flags: UInt8, _ isPacked: Bool, _ hash: ContentHash, _ id: ByteView, _ name: ByteView, _ json: ByteView
+    ) {
+        var memory = unsafe take(EntrySize.fields + id.count + name.count + json.count)
+        unsafe memory.storeBytes(of: hash.low.littleEndian, as: UInt64.self)
+        unsafe memory.storeBytes(of: hash.high.littleEndian, toByteOffset: 8, as: UInt64.self)
+        unsafe memory.storeBytes(of: UInt32(json.count).littleEndian, toByteOffset: 16, as: UInt32.self)
+        unsafe memory.storeBytes(of: UInt32(name.count).littleEndian, toByteOffset: 20, as: UInt32.self)
+        unsafe memory.storeBytes(of: UInt8(id.count), toByteOffset: 24, as: UInt8.self)
+        let all = isPacked ? flags | FragmentFlags.packed : flags
+        unsafe memory.storeBytes(of: all, toByteOffset: 25, as: UInt8.self)
+        unsafe memory += EntrySize.fields
+        unsafe memory.copyMemory(from: id.start, byteCount: id.count)
+        unsafe memory += id.count
+        unsafe memory.copyMemory(from: name.start, byteCount: name.count)
+        unsafe memory += name.count
+        unsafe memory.copyMemory(from: json.start, byteCount: json.count)
     }
 }
 
@@ -184,40 +204,51 @@ public struct PartReader: Sendable {
     }
 }
 
+/// What an entry's fields say. Its views are as long-lived as the frame.
+@unsafe
+private struct EntryFields {
+    var flags: UInt8
+    var hash: ContentHash
+    var id: ByteView
+    var name: ByteView
+    var json: ByteView
+
+    var isPacked: Bool { unsafe flags & FragmentFlags.packed != 0 }
+}
+
 extension FrameReader {
     fileprivate mutating func stages(into part: inout Part) throws(WireError) {
-        let count = try entryCount(bytesMin: 20)
+        let count = try entryCount(bytesMin: EntrySize.stage)
         unsafe part.stages.reserveCapacity(count)
         for _ in 0..<count {
-            let flags = try byte()
-            guard flags < 16 else { throw .malformed("stage flags") }
-            let scores = flags & 2 == 0 ? nil : try zigzag()
-            let teams = flags & 4 == 0 ? nil : try zigzag()
-            let hash = try hash()
-            let isPacked = flags & FragmentFlags.packed != 0
-            let texts = try unsafe texts(isPacked: isPacked)
+            let (scores, teams) = (try fixed(Int64.self), try fixed(Int64.self))
+            let fields = try unsafe fields(
+                FragmentFlags.known | FragmentFlags.positionScores | FragmentFlags.positionTeams)
+            let (hasScores, hasTeams) = unsafe (
+                fields.flags & FragmentFlags.positionScores != 0, fields.flags & FragmentFlags.positionTeams != 0
+            )
+            guard hasScores || scores == 0, hasTeams || teams == 0 else { throw .malformed("stage position") }
             unsafe part.stages.append(
                 StageEntry(
-                    isKnown: flags & 1 != 0, positionScores: scores, positionTeams: teams, hash: hash, id: texts.id,
-                    name: texts.name, json: texts.json, isPacked: isPacked))
+                    isKnown: fields.flags & FragmentFlags.known != 0, positionScores: hasScores ? scores : nil,
+                    positionTeams: hasTeams ? teams : nil, hash: fields.hash, id: fields.id, name: fields.name,
+                    json: fields.json, isPacked: fields.isPacked))
         }
     }
 
     fileprivate mutating func events(into part: inout Part) throws(WireError) {
-        let count = try entryCount(bytesMin: 28)
+        let count = try entryCount(bytesMin: EntrySize.event)
         let stages = unsafe part.stages.count
         unsafe part.events.reserveCapacity(count)
         for _ in 0..<count {
             let start = try timestamp()
-            let place = try number(most: Int(Int32.max))
-            let (stage, isPacked) = (place >> 1, place & 1 == 1)
+            let stage = try fixed(UInt32.self)
             guard stage < stages else { throw .malformed("stage index") }
-            let hash = try hash()
-            let texts = try unsafe texts(isPacked: isPacked)
+            let fields = try unsafe fields(0)
             unsafe part.events.append(
                 EventEntry(
-                    start: start, stage: Int32(stage), hash: hash, id: texts.id, name: texts.name, json: texts.json,
-                    isPacked: isPacked))
+                    start: start, stage: Int32(stage), hash: fields.hash, id: fields.id, name: fields.name,
+                    json: fields.json, isPacked: fields.isPacked))
         }
         unsafe part.requestedCount = try number(most: count)
     }
@@ -242,30 +273,39 @@ extension FrameReader {
     }
 
     fileprivate mutating func teams(into part: inout Part) throws(WireError) {
-        let count = try entryCount(bytesMin: 20)
+        let count = try entryCount(bytesMin: EntrySize.fields)
         unsafe part.teams.reserveCapacity(count)
         for _ in 0..<count {
-            let flags = try byte()
-            guard flags & ~FragmentFlags.packed == 0 else { throw .malformed("team flags") }
-            let hash = try hash()
-            let isPacked = flags != 0
-            let texts = try unsafe texts(isPacked: isPacked)
+            let fields = try unsafe fields(0)
             unsafe part.teams.append(
-                TeamEntry(hash: hash, id: texts.id, name: texts.name, json: texts.json, isPacked: isPacked))
+                TeamEntry(
+                    hash: fields.hash, id: fields.id, name: fields.name, json: fields.json,
+                    isPacked: fields.isPacked))
         }
     }
 
-    private mutating func texts(
-        isPacked: Bool
-    ) throws(WireError) -> (id: ByteView, name: ByteView, json: ByteView) {
-        let idBytes = try number(most: ID.bytesMax)
-        let nameBytes = try number(most: left)
-        let jsonBytes = try number(most: left)
-        let (id, name, json) = unsafe (try view(idBytes), try view(nameBytes), try view(jsonBytes))
-        if isPacked {
-            let bytes = unsafe UnsafeRawBufferPointer(start: json.start, count: json.count)
+    /// `allowed` are the flags beside that of packed fragments.
+    @inline(__always)
+    private mutating func fields(_ allowed: UInt8) throws(WireError) -> EntryFields {
+        let memory = try unsafe take(EntrySize.fields)
+        let low = unsafe memory.loadUnaligned(as: UInt64.self).littleEndian
+        let high = unsafe memory.loadUnaligned(fromByteOffset: 8, as: UInt64.self).littleEndian
+        let jsonBytes = unsafe Int(memory.loadUnaligned(fromByteOffset: 16, as: UInt32.self).littleEndian)
+        let nameBytes = unsafe Int(memory.loadUnaligned(fromByteOffset: 20, as: UInt32.self).littleEndian)
+        let idBytes = unsafe Int(memory.load(fromByteOffset: 24, as: UInt8.self))
+        let flags = unsafe memory.load(fromByteOffset: 25, as: UInt8.self)
+        guard flags & ~(allowed | FragmentFlags.packed) == 0 else { throw .malformed("entry flags") }
+        guard idBytes <= ID.bytesMax else { throw .malformed("id over its limit") }
+        // The three lengths are below 2^33 together, so their sum is right.
+        let texts = try unsafe take(idBytes + nameBytes + jsonBytes).assumingMemoryBound(to: UInt8.self)
+        let fields = unsafe EntryFields(
+            flags: flags, hash: ContentHash(low: low, high: high), id: ByteView(start: texts, count: idBytes),
+            name: ByteView(start: texts + idBytes, count: nameBytes),
+            json: ByteView(start: texts + idBytes + nameBytes, count: jsonBytes))
+        if unsafe fields.isPacked {
+            let bytes = unsafe UnsafeRawBufferPointer(start: fields.json.start, count: fields.json.count)
             guard unsafe PackedFragment(checking: bytes) != nil else { throw .malformed("packed fragment") }
         }
-        return unsafe (id, name, json)
+        return unsafe fields
     }
 }
