@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Resident bytes of a node for each event beside the event's rendered bytes: a generated offer from the embedded broker,
 # all indexes built. Resident is that of the loaded node less that of a node on topics without messages; the node says
-# itself how many bytes of JSON it holds. Prints where they go.
+# itself how many bytes of JSON it holds. Prints where they go, and how long the node took to load them from Kafka.
 #
 #     Benchmarks/memory.sh                        EVENTS=1000000 PARTITIONS=128
 #     EVENTS=200000 Benchmarks/memory.sh          in less time; what a process has anyway weighs more then
@@ -9,7 +9,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # metric PORT NAME: a value out of a node's metrics.
-metric() { curl -sf "http://127.0.0.1:$1/metrics" | awk -v name="$2" '$1 == name { printf "%d", $2 }'; }
+metric() { curl -sf "http://127.0.0.1:$1/metrics" | awk -v name="$2" '$1 == name { printf "%.0f", $2 }'; }
 
 # settled PORT: bytes resident once they no longer change from one second to the next.
 settled() {
@@ -43,12 +43,14 @@ wait "$node_id" || true
 
 publish_offer "${EVENTS:-1000000}"
 check_nothing_trimmed
+began=$(date +%s%N)
 start_node loaded max
 wait_for 300 "the loaded node" grep -q 'loaded events' "$work/loaded.log"
+echo "from start to loaded: $((($(date +%s%N) - began) / 1000000)) ms"
 loaded=$(settled "$node_management")
 check_nothing_trimmed
 
-events=$(curl -sf "http://127.0.0.1:$node_management/metrics" | awk '$1 ~ /^cache_size.*"events"/ { printf "%d", $2 }')
+events=$(curl -sf "http://127.0.0.1:$node_management/metrics" | awk '$1 ~ /^cache_size.*"events"/ { printf "%.0f", $2 }')
 [ "$events" -eq "${EVENTS:-1000000}" ] || fail "$events events are held, not ${EVENTS:-1000000}"
 rendered=$(metric "$node_management" store_event_json_bytes)
 each() { awk -v bytes="$1" -v events="$events" 'BEGIN { printf "%.1f", bytes / events }'; }
