@@ -56,20 +56,18 @@ def partitions(services):
     sys.exit("commands.py: the service topics has no --partitions=N")
 
 
-def in_order(services):
-    """The names, each behind what it depends on."""
-    done = []
+def levels(services):
+    """How many services stand before each: compose stops those of one level together, the highest first."""
+    found = {}
 
-    def visit(name):
-        if name in done:
-            return
-        for other in services[name].get("depends_on", {}):
-            visit(other)
-        done.append(name)
+    def level(name):
+        if name not in found:
+            found[name] = 1 + max((level(other) for other in services[name].get("depends_on", {})), default=0)
+        return found[name]
 
     for name in services:
-        visit(name)
-    return done
+        level(name)
+    return found
 
 
 class Local:
@@ -132,6 +130,13 @@ def program(name):
     return found or name
 
 
+def write(path, text):
+    """At once, so that whoever reads it meanwhile finds the old text or the new one."""
+    new = path.with_name(path.name + ".new")
+    new.write_text(text)
+    new.rename(path)
+
+
 def main():
     if len(sys.argv) != 3 or not re.fullmatch(r"127\.\d+\.\d+", sys.argv[2]):
         sys.exit(__doc__)
@@ -139,28 +144,30 @@ def main():
     services = load()
     local = Local(services, folder, sys.argv[2])
     out = folder / "services"
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
-    names = [name for name in in_order(services) if not is_kafka(services[name])]
+    out.mkdir(parents=True, exist_ok=True)
+    depth = levels(services)
+    names = sorted((name for name in services if not is_kafka(services[name])), key=depth.get)
     for name in names:
         service = services[name]
         paths = local.mounts(service, name)
         words = command_line(service)
         words = [program(words[0])] + [local.argument(word, name, paths) for word in words[1:]]
         health = service.get("healthcheck", {}).get("test", ["CMD"])[1:]
-        # The first words of what is in "depends_on" say when it is done: service_healthy, service_completed_….
+        # A service that others wait for until it is done, and not until it is healthy, ends by itself.
         ends = any(
             other.get("depends_on", {}).get(name, {}).get("condition") == "service_completed_successfully"
             for other in services.values())
         # NUL between words: what bash reads as it stands.
-        (out / f"{name}.command").write_text("".join(word + "\0" for word in words))
-        (out / f"{name}.health").write_text("".join(local.argument(word, name, []) + "\0" for word in health))
-        (out / f"{name}.kind").write_text("ends\n" if ends else "runs\n")
-        (out / f"{name}.address").write_text(local.addresses[name] + "\n")
+        write(out / f"{name}.command", "".join(word + "\0" for word in words))
+        write(out / f"{name}.health", "".join(local.argument(word, name, []) + "\0" for word in health))
+        write(out / f"{name}.kind", "ends\n" if ends else "runs\n")
+        write(out / f"{name}.address", local.addresses[name] + "\n")
         published = [local.addresses[name] + ":" + port.rsplit(":", 1)[1] for port in service.get("ports", [])]
-        (out / f"{name}.published").write_text("".join(address + "\n" for address in published))
-    (out / "order").write_text("".join(name + "\n" for name in names))
-    (out / "partitions").write_text(f"{partitions(services)}\n")
+        write(out / f"{name}.published", "".join(address + "\n" for address in published))
+    write(out / "order", "".join(name + "\n" for name in names))
+    write(out / "default", "".join(name + "\n" for name in names if "profiles" not in services[name]))
+    write(out / "levels", "".join(f"{depth[name]} {name}\n" for name in names))
+    write(out / "partitions", f"{partitions(services)}\n")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 # a loopback address of its own, so the ports are the same too. `down.sh` ends it.
 #
 #     deploy/local/up.sh                 everything that does not run yet, and an offer where there is none
-#     deploy/local/up.sh node-2          one service again, as it was
+#     deploy/local/up.sh node-2          one service again, as it was; node-4 is one more, which does not start by itself
 #     deploy/local/up.sh --list          what runs, and where it is
 #
 # FAVORITES_BIN (.build/release/favorites), LOCAL_DIR (favorites-data/local: volumes, logs, settings),
@@ -105,9 +105,9 @@ echo "$net" >"$folder/run/net"
 FAVORITES_BIN=$favorites /usr/bin/python3 "$root/deploy/local/commands.py" "$folder" "$net"
 
 start_broker
-mapfile -t names <"$folder/services/order"
+mapfile -t names <"$folder/services/default"
 for name in "$@"; do
-    [ -f "$folder/services/$name.command" ] || fail "no service $name; there are: ${names[*]}"
+    [ -f "$folder/services/$name.command" ] || fail "no service $name; there are: $(tr '\n' ' ' <"$folder/services/order")"
 done
 # Nodes load side by side, as they would in containers; the cache wants its routers' addresses to answer.
 for name in "${@:-${names[@]}}"; do

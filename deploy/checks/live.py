@@ -1,0 +1,269 @@
+"""deploy/local/up.sh, and what the running cluster says of the manifests. Ends everything that it has started."""
+
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import yaml
+
+from .common import (
+    DEPLOY, FAVORITES, alerts, compose, dashboard, documents, failures, flag, kubernetes_settings, pods, resources,
+    run, text)
+
+# What PromQL has of its own.
+WORDS = set(
+    """abs absent and avg avg_over_time bool by changes count group_left group_right histogram_quantile ignoring increase
+    label_values le max min on or rate sort sum time topk unless vector without""".split())
+# Labels that Prometheus gives, and its own series.
+GIVEN = {"job", "instance", "namespace", "pod", "alertname", "alertstate"}
+OWN = {"up", "ALERTS"}
+
+
+def get(url, seconds=5):
+    """Status, headers, body."""
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url), timeout=seconds) as answer:
+            return answer.status, answer.headers, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers, error.read().decode()
+    except OSError as error:
+        return 0, {}, str(error)
+
+
+def until(seconds, done):
+    """Asks again until it is done; returns its last word."""
+    deadline = time.monotonic() + seconds
+    while not (found := done()) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return found
+
+
+class Cluster:
+    """deploy/local's, in a folder and at addresses of its own."""
+
+    def __init__(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="favorites-check-"))
+        net = f"127.{random.randint(65, 126)}.{random.randint(0, 254)}"
+        self.environment = dict(
+            os.environ, LOCAL_DIR=str(self.folder), LOCAL_NET=net, FAVORITES_BIN=FAVORITES, EVENTS="2000")
+
+    def script(self, name, *arguments):
+        return run(DEPLOY / "local" / name, *arguments, seconds=90, env=self.environment)
+
+    def address(self, name):
+        return (self.folder / "services" / f"{name}.address").read_text().strip()
+
+    def id(self, name):
+        return int((self.folder / "run" / name).read_text().split()[0])
+
+    def url(self, name, port, path):
+        return f"http://{self.address(name)}:{port}{path}"
+
+    def running(self):
+        """The processes that have the folder in their command line."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                if str(self.folder) in path.read_text():
+                    found.append(int(path.parent.name))
+            except OSError:
+                pass
+        return found
+
+
+def up(cluster):
+    yield from failures("up.sh", cluster.script("up.sh"))
+    yield from failures("up.sh a second time", cluster.script("up.sh"))
+    # The pods' settings and command make the same topics.
+    words = pods()["Job/favorites-topics"]["spec"]["containers"][0]["args"]
+    path = cluster.folder / "favorites.yaml"
+    values = yaml.safe_load(kubernetes_settings())
+    values["kafka"]["brokers"] = (cluster.folder / "run/bootstrap").read_text().strip()
+    path.write_text(yaml.safe_dump(values))
+    words = [f"--config={path}" if word.startswith("--config=") else word for word in words]
+    yield from failures("Job/favorites-topics", run(FAVORITES, *words))
+
+
+def served(cluster):
+    """Answers come through the cache, which keeps them and keeps no errors."""
+    base = cluster.url("varnish", 6081, "/v1/api/app")
+    first, again = get(f"{base}/mym/soccer?teamIds=so0-t2"), get(f"{base}/mym/soccer?teamIds=so0-t2")
+    if first[0] != 200 or json.loads(first[2])["total"] == 0 or again[2] != first[2]:
+        yield f"the cache answers {first[0]} {first[2][:200]}"
+    elif len(again[1]["X-Varnish"].split()) != 2:
+        yield "the second answer does not come out of the cache"
+    for path, status in (("/mym/curling?teamIds=x", 404), ("/mym/soccer?teamIds=%zz", 400)):
+        if (found := get(base + path)[0]) != status:
+            yield f"the cache answers {found} for {path}, not {status}"
+
+
+def probes(cluster):
+    """Every path that something is probed at answers 200 on a process of that kind."""
+    places = {"node": "node-1", "router": "router-1"}
+    asked = set()
+    for pod in pods().values():
+        one = pod["spec"]["containers"][0]
+        for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+            if probe in one:
+                how = one[probe]["httpGet"]
+                asked.add((one["args"][0], flag(one["args"], f"{how['port']}-port"), how["path"]))
+        notes = pod["metadata"].get("annotations", {})
+        if notes:
+            asked.add((one["args"][0], notes["prometheus.io/port"], notes["prometheus.io/path"]))
+    for one in compose().values():
+        for url in re.findall(r"http://127\.0\.0\.1:(\d+)(\S+)", " ".join(one.get("healthcheck", {}).get("test", []))):
+            asked.add((one["command"][0], *url))
+    rules = text("varnish/default.vcl")
+    asked.add(("router", re.search(r'\.port = "(\d+)"', rules).group(1), re.search(r'\.url = "(.*)"', rules).group(1)))
+    if len(asked) < 7:
+        yield f"only {len(asked)} probes were found"
+    for kind, port, path in sorted(asked):
+        status, _, body = get(cluster.url(places[kind], port, path))
+        if status != 200:
+            yield f"a {kind} answers {status} at port {port} for {path}: {body[:200]}"
+
+
+def a_node_is_killed(cluster):
+    """No request fails, and the node comes back by the same command line."""
+    os.kill(cluster.id("node-2"), signal.SIGKILL)
+    base = cluster.url("varnish", 6081, "/v1/api/app/mym/soccer")
+    statuses = [get(f"{base}?teamIds=so0-t{team}&limit={limit}")[0] for limit in (10, 20, 30) for team in range(20)]
+    if set(statuses) != {200}:
+        yield f"with a node killed {sum(status != 200 for status in statuses)} of {len(statuses)} requests failed"
+    yield from failures("up.sh node-2", cluster.script("up.sh", "node-2"))
+    yield from failures("down.sh node-3", cluster.script("down.sh", "node-3"))
+    yield from failures("up.sh node-3", cluster.script("up.sh", "node-3"))
+
+
+def scraped(cluster):
+    """Metric → its labels → their values, of all members."""
+    found = {}
+    for name, one in compose().items():
+        if (one.get("command") or [""])[0] not in ("node", "router") or "profiles" in one:
+            continue
+        _, _, body = get(cluster.url(name, flag(one["command"], "management-port"), "/metrics"))
+        for metric, labels in re.findall(r"^([a-z_:][a-z0-9_:]*)(?:\{(.*)\})? ", body, re.MULTILINE):
+            values = found.setdefault(metric, {})
+            for label, value in re.findall(r'([a-z_]+)="([^"]*)"', labels):
+                values.setdefault(label, set()).add(value)
+    return found
+
+
+def expressions():
+    """Where an expression stands, and the expression."""
+    for rule in alerts():
+        yield rule["alert"], rule["expr"]
+    board = dashboard()
+    for panel in board["panels"]:
+        for target in panel.get("targets", []):
+            yield f"panel {panel['title']}", target["expr"]
+    for one in board["annotations"]["list"]:
+        yield f"annotation {one['name']}", one["expr"]
+    for one in resources():
+        for metric in one.get("spec", {}).get("metrics", []) if one["kind"] == "HorizontalPodAutoscaler" else []:
+            yield f"HorizontalPodAutoscaler/{one['metadata']['name']}", metric["pods"]["metric"]["name"]
+    for rule in documents("prometheus/adapter.yaml")[0]["rules"]["custom"]:
+        yield "adapter.yaml", rule["seriesQuery"]
+    for test in documents("prometheus/alerts_test.yml")[0]["tests"]:
+        for series in test["input_series"]:
+            yield f"alerts_test.yml: {test['name']}", series["series"]
+
+
+def unknown(expression, known):
+    """What an expression names and no process has."""
+    for metric, matchers in re.findall(r"([a-zA-Z_:][a-zA-Z0-9_:]*)\{([^}]*)\}", expression):
+        for label, sign, value in re.findall(r'([a-z_]+)\s*(=~|!=|!~|=)\s*"([^"]*)"', matchers):
+            if metric in OWN or label in GIVEN or metric not in known:
+                continue
+            if label not in known[metric] or sign == "=" and value not in known[metric][label] | {"+Inf"} and label not in ("le", "file"):
+                yield f"{metric}{{{label}{sign}\"{value}\"}}"
+    bare = re.sub(r'"[^"]*"|\{[^}]*\}|\[[^\]]*\]', " ", expression)
+    bare = re.sub(r"\b(by|on|ignoring|without)\s*\([^)]*\)", " ", bare)
+    for name in re.findall(r"(?<![\w.])[a-zA-Z_:][a-zA-Z0-9_:]*", bare):
+        if name not in WORDS | OWN and name not in known:
+            yield name
+
+
+def metrics(cluster):
+    """Every metric, label and value that is named is exported."""
+    known = scraped(cluster)
+    if len(known) < 40:
+        yield f"only {len(known)} metrics were scraped"
+    for where, expression in expressions():
+        for name in sorted(set(unknown(expression, known))):
+            yield f"{where} names {name}, which no process exports"
+    if not list(unknown('rate(no_such_metric{job="x"}[5m]) + cache_size{no_such_label="x"}', known)):
+        yield "a wrong name is taken for right"
+
+
+def queried(cluster):
+    """Prometheus asks every member, has every alert, and an answer for every panel; nobody would be woken."""
+    api = cluster.url("prometheus", 9090, "/api/v1")
+    ask = lambda path: json.loads(get(api + path)[2] or "{}").get("data", {})
+    healthy = until(15, lambda: len(
+        [one for one in ask("/targets").get("activeTargets", []) if one["health"] == "up"]) == 5)
+    if not healthy:
+        yield f"Prometheus does not reach all members: {[one['lastError'] for one in ask('/targets')['activeTargets']]}"
+    rules = [rule for group in ask("/rules").get("groups", []) for rule in group["rules"]]
+    if sorted(rule["name"] for rule in rules) != sorted(rule["alert"] for rule in alerts()):
+        yield f"Prometheus has {len(rules)} rules of {len(alerts())}"
+    firing = [one["labels"]["alertname"] for one in ask("/alerts").get("alerts", []) if one["state"] == "firing"]
+    if firing:
+        yield f"alerts fire: {firing}"
+    for panel in dashboard()["panels"]:
+        for target in panel.get("targets", []):
+            query = urllib.parse.urlencode({"query": target["expr"].replace("$instance", ".+")})
+            if not until(20, lambda: ask(f"/query?{query}").get("result")):
+                yield f"panel {panel['title']} is empty: {target['expr']}"
+
+
+def all_nodes_are_killed(cluster):
+    """Then requests are refused, and the metric says so that wakes somebody."""
+    for name in ("node-1", "node-2", "node-3"):
+        os.kill(cluster.id(name), signal.SIGKILL)
+    status = get(cluster.url("router-1", 8080, "/v1/api/app/mym/soccer?teamIds=so0-t2"))[0]
+    if status != 503:
+        yield f"without nodes a router answers {status}, not 503"
+    missing = lambda: re.search(
+        r"^router_partitions_missing [1-9]", get(cluster.url("router-1", 8081, "/metrics"))[2], re.MULTILINE)
+    if not until(15, missing):
+        yield "without nodes router_partitions_missing stays 0"
+
+
+def down(cluster):
+    yield from failures("down.sh", cluster.script("down.sh"))
+    if left := cluster.running():
+        yield f"down.sh has left processes: {left}"
+
+
+STEPS = [up, served, probes, a_node_is_killed, queried, all_nodes_are_killed, metrics, down]
+
+
+def cluster():
+    """All steps on one cluster; where one has found something, the next would tell the same in other words."""
+    one = Cluster()
+    try:
+        for step in STEPS:
+            began = time.monotonic()
+            found = list(step(one))
+            print(f"check.sh: live: {step.__name__}, {time.monotonic() - began:.1f} s")
+            yield from found
+            if found:
+                break
+    finally:
+        one.script("down.sh")
+        for process in one.running():
+            os.kill(process, signal.SIGKILL)
+        shutil.rmtree(one.folder, ignore_errors=True)
+
+
+CHECKS = [cluster]
