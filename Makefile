@@ -3,10 +3,10 @@
 FUZZ_SECONDS ?= 60
 SWIFT_FILES := Package.swift Sources Tests Fuzz/Package.swift Fuzz/Sources Benchmarks/Package.swift Benchmarks/Sources Benchmarks/Tests
 
-.PHONY: help run test build release tidy fix docs fuzz bench bench-full bench-test deps clean
+.PHONY: help run test build release tidy fix docs fuzz bench bench-full bench-test deploy-check deps clean
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: deps release ## A whole cluster on this machine, with a generated offer and live updates
 	.build/release/favorites demo
@@ -42,6 +42,10 @@ bench-full: bench ## The same with more and longer rounds
 
 bench-test: deps ## Tests of the benchmarks' own code: the load generator
 	cd Benchmarks && FAVORITES_CORE_ONLY=1 swift test --disable-xctest
+
+deploy-check: release ## Everything under deploy/: linters, tests of the alerts, a cluster with cache and Prometheus
+	@scripts/deps.sh deploy
+	@timeout 180 deploy/check.sh
 
 deps: ## Installs the missing Debian packages
 	@scripts/deps.sh

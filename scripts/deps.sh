@@ -1,19 +1,22 @@
 #!/usr/bin/env bash
 # Installs the Debian packages the project needs: `deps.sh` for building and running, `deps.sh test` for the tests too,
-# `deps.sh bench` for the benchmarks' peers too. Does nothing where all are there.
+# `deps.sh bench` for the benchmarks' peers too, `deps.sh deploy` for the cluster and the checks of deploy/ too. Does
+# nothing where all are there.
 set -euo pipefail
 
 build=(g++ make pkg-config liblz4-dev librdkafka-dev libsimdjson-dev libxxhash-dev zlib1g-dev)
 tests=(curl nginx-light python3 valgrind varnish)
 bench=(wrk liburcu-dev libtbb-dev libdeflate-dev libisal-dev redis-server redis-tools libnginx-mod-http-lua lua-nginx-redis)
+deploy=(binutils curl prometheus python3-venv python3-yaml shellcheck systemd varnish yamllint)
 
 wanted=("${build[@]}")
 case "${1:-build}" in
 build) ;;
 test) wanted+=("${tests[@]}") ;;
 bench) wanted+=("${tests[@]}" "${bench[@]}") ;;
+deploy) wanted+=("${deploy[@]}") ;;
 *)
-    echo "usage: $0 [build|test|bench]" >&2
+    echo "usage: $0 [build|test|bench|deploy]" >&2
     exit 64
     ;;
 esac

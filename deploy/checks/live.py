@@ -62,6 +62,10 @@ class Cluster:
     def address(self, name):
         return (self.folder / "services" / f"{name}.address").read_text().strip()
 
+    def published(self, name, path):
+        """What compose gives to the outside."""
+        return "http://" + (self.folder / "services" / f"{name}.published").read_text().split()[0] + path
+
     def id(self, name):
         return int((self.folder / "run" / name).read_text().split()[0])
 
@@ -95,7 +99,7 @@ def up(cluster):
 
 def served(cluster):
     """Answers come through the cache, which keeps them and keeps no errors."""
-    base = cluster.url("varnish", 6081, "/v1/api/app")
+    base = cluster.published("varnish", "/v1/api/app")
     first, again = get(f"{base}/mym/soccer?teamIds=so0-t2"), get(f"{base}/mym/soccer?teamIds=so0-t2")
     if first[0] != 200 or json.loads(first[2])["total"] == 0 or again[2] != first[2]:
         yield f"the cache answers {first[0]} {first[2][:200]}"
@@ -135,7 +139,7 @@ def probes(cluster):
 def a_node_is_killed(cluster):
     """No request fails, and the node comes back by the same command line."""
     os.kill(cluster.id("node-2"), signal.SIGKILL)
-    base = cluster.url("varnish", 6081, "/v1/api/app/mym/soccer")
+    base = cluster.published("varnish", "/v1/api/app/mym/soccer")
     statuses = [get(f"{base}?teamIds=so0-t{team}&limit={limit}")[0] for limit in (10, 20, 30) for team in range(20)]
     if set(statuses) != {200}:
         yield f"with a node killed {sum(status != 200 for status in statuses)} of {len(statuses)} requests failed"
@@ -207,7 +211,7 @@ def metrics(cluster):
 
 def queried(cluster):
     """Prometheus asks every member, has every alert, and an answer for every panel; nobody would be woken."""
-    api = cluster.url("prometheus", 9090, "/api/v1")
+    api = cluster.published("prometheus", "/api/v1")
     ask = lambda path: json.loads(get(api + path)[2] or "{}").get("data", {})
     healthy = until(15, lambda: len(
         [one for one in ask("/targets").get("activeTargets", []) if one["health"] == "up"]) == 5)

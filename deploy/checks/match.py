@@ -38,6 +38,16 @@ def runbook():
         yield "an alert's name stands twice"
 
 
+def links():
+    """A link within a document leads to a heading."""
+    for path in (ROOT / "docs/OPERATIONS.md", ROOT / "deploy/README.md"):
+        document = path.read_text()
+        headings = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
+                    for title in re.findall(r"^#+ (.*)$", document, re.MULTILINE)}
+        for link in set(re.findall(r"\]\(#([^)]*)\)", document)) - headings:
+            yield f"{path.name}: no heading #{link}"
+
+
 def image_packages():
     """The image has the libraries that the program is linked with, and no others."""
     packages, _, _ = dockerfile_names()
@@ -233,5 +243,5 @@ def grafana():
 
 
 CHECKS = [
-    runbook, image_packages, compose_ports, compose_scraped, compose_published, pod_ports, pod_security, pod_end,
+    runbook, links, image_packages, compose_ports, compose_scraped, compose_published, pod_ports, pod_security, pod_end,
     selectors, network, units, partitions, grafana]
