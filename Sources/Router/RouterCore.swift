@@ -122,7 +122,7 @@ public final class RouterCore: Sendable {
     /// The partitions without a live, ready holder; nil while nothing is known of the cluster.
     public var missing: PartitionSet? {
         let snapshot = routing.withLock { $0.snapshot }
-        guard snapshot.partitionCount > 0, !snapshot.nodes.isEmpty else { return nil }
+        guard snapshot.partitionCount > 0 else { return nil }
         let held = snapshot.nodes.reduce(PartitionSet()) { $0.union($1.holds) }
         return PartitionSet(below: snapshot.partitionCount).subtracting(held)
     }
