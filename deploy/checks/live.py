@@ -16,7 +16,7 @@ from pathlib import Path
 import yaml
 
 from .common import (
-    DEPLOY, FAVORITES, alerts, compose, dashboard, documents, failures, flag, kubernetes_settings, pods, resources,
+    DEPLOY, FAVORITES, ROOT, alerts, compose, dashboard, documents, failures, flag, kubernetes_settings, pods, resources,
     run, text)
 
 # What PromQL has of its own.
@@ -144,8 +144,25 @@ def a_node_is_killed(cluster):
     if set(statuses) != {200}:
         yield f"with a node killed {sum(status != 200 for status in statuses)} of {len(statuses)} requests failed"
     yield from failures("up.sh node-2", cluster.script("up.sh", "node-2"))
-    yield from failures("down.sh node-3", cluster.script("down.sh", "node-3"))
-    yield from failures("up.sh node-3", cluster.script("up.sh", "node-3"))
+
+
+def documented(cluster):
+    """The local commands of OPERATIONS.md, as they stand, but for the folder."""
+    document = (ROOT / "docs/OPERATIONS.md").read_text()
+    elsewhere = re.compile(r"docker|kubectl|kustomize|systemctl|scripts/deps\.sh|^echo ")
+    blocks = [[line for line in block.splitlines() if not elsewhere.search(line)]
+              for block in re.findall(r"^```sh\n(.*?)^```", document, re.MULTILINE | re.DOTALL)
+              if "deploy/local/" in block or "$(at " in block]
+    if len(blocks) < 8:
+        yield f"OPERATIONS.md: only {len(blocks)} blocks of local commands"
+    define = next(line for block in blocks for line in block if line.startswith("at() "))
+    for block in blocks:
+        script = "\n".join(["set -eu", define, *block]).replace("favorites-data/local", str(cluster.folder))
+        result = run("bash", "-c", script, seconds=90, cwd=ROOT, env=cluster.environment)
+        if result.returncode != 0 or "null" in result.stdout.split():
+            yield from failures("OPERATIONS.md: " + " / ".join(block)[:200], result)
+            if result.returncode == 0:
+                yield f"OPERATIONS.md: {block[0]} … shows null: {result.stdout[-300:]}"
 
 
 def scraped(cluster):
@@ -249,7 +266,7 @@ def down(cluster):
         yield f"down.sh has left processes: {left}"
 
 
-STEPS = [up, served, probes, a_node_is_killed, queried, all_nodes_are_killed, metrics, down]
+STEPS = [up, served, probes, a_node_is_killed, queried, documented, all_nodes_are_killed, metrics, down]
 
 
 def cluster():

@@ -9,7 +9,7 @@ from pathlib import Path
 from .common import FAVORITES, UNITS, compose, kubernetes_settings, pods, run, text, unit_command
 
 # What systemd and Kubernetes fill in.
-FILLED_IN = {"$(POD_NAME)": "favorites-0", "$(POD_IP)": "10.0.0.1", "%l": "host-1", "%H": "host-1.example.com"}
+FILLED_IN = {"$(POD_NAME)": "favorites-0", "$(POD_IP)": "10.0.0.1", "%i": "node-b", "%l": "host-1", "%H": "host-1.example.com"}
 
 
 def command_lines():
