@@ -53,6 +53,8 @@ class Cluster:
     def __init__(self):
         self.folder = Path(tempfile.mkdtemp(prefix="favorites-check-"))
         net = f"127.{random.randint(65, 126)}.{random.randint(0, 254)}"
+        # Metric → its labels → their values, of all members, at any time.
+        self.metrics = {}
         self.environment = dict(
             os.environ, LOCAL_DIR=str(self.folder), LOCAL_NET=net, FAVORITES_BIN=FAVORITES, EVENTS="2000")
 
@@ -165,18 +167,16 @@ def documented(cluster):
                 yield f"OPERATIONS.md: {block[0]} … shows null: {result.stdout[-300:]}"
 
 
-def scraped(cluster):
-    """Metric → its labels → their values, of all members."""
-    found = {}
+def scrape(cluster):
+    """Adds what the members export now."""
     for name, one in compose().items():
         if (one.get("command") or [""])[0] not in ("node", "router") or "profiles" in one:
             continue
         _, _, body = get(cluster.url(name, flag(one["command"], "management-port"), "/metrics"))
         for metric, labels in re.findall(r"^([a-z_:][a-z0-9_:]*)(?:\{(.*)\})? ", body, re.MULTILINE):
-            values = found.setdefault(metric, {})
+            values = cluster.metrics.setdefault(metric, {})
             for label, value in re.findall(r'([a-z_]+)="([^"]*)"', labels):
                 values.setdefault(label, set()).add(value)
-    return found
 
 
 def expressions():
@@ -216,7 +216,8 @@ def unknown(expression, known):
 
 def metrics(cluster):
     """Every metric, label and value that is named is exported."""
-    known = scraped(cluster)
+    scrape(cluster)
+    known = cluster.metrics
     if len(known) < 40:
         yield f"only {len(known)} metrics were scraped"
     for where, expression in expressions():
@@ -240,6 +241,7 @@ def queried(cluster):
     firing = [one["labels"]["alertname"] for one in ask("/alerts").get("alerts", []) if one["state"] == "firing"]
     if firing:
         yield f"alerts fire: {firing}"
+    scrape(cluster)
     for panel in dashboard()["panels"]:
         for target in panel.get("targets", []):
             query = urllib.parse.urlencode({"query": target["expr"].replace("$instance", ".+")})
