@@ -1,7 +1,9 @@
 """Called by check.sh, which says what is checked. Each part is a module of deploy/checks; a check adds to `problems`."""
 
+import atexit
 import importlib
 import os
+import signal
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -19,11 +21,20 @@ def part(name):
     return sum(not problems for problems in found), [f"{name}: {problem}" for problems in found for problem in problems]
 
 
+def stop(number, _):
+    """Ends at once, and with it the cluster of the live part."""
+    print("check.sh: stopped", file=sys.stderr, flush=True)
+    atexit._run_exitfuncs()
+    os._exit(128 + number)
+
+
 def main():
     parts = sys.argv[1:] or PARTS
     for name in parts:
         if name not in PARTS:
             sys.exit(f"check.sh: no part {name}; there are: {', '.join(PARTS)}")
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
     # The live part mostly waits.
     with ThreadPoolExecutor() as pool:
         results = list(pool.map(part, parts))

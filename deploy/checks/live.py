@@ -1,5 +1,6 @@
 """deploy/local/up.sh, and what the running cluster says of the manifests. Ends everything that it has started."""
 
+import atexit
 import json
 import os
 import random
@@ -57,6 +58,12 @@ class Cluster:
         self.metrics = {}
         self.environment = dict(
             os.environ, LOCAL_DIR=str(self.folder), LOCAL_NET=net, FAVORITES_BIN=FAVORITES, EVENTS="2000")
+
+    def end(self):
+        """Ends what still runs, and removes the folder."""
+        for process in self.running():
+            os.kill(process, signal.SIGKILL)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def script(self, name, *arguments):
         return run(DEPLOY / "local" / name, *arguments, seconds=90, env=self.environment)
@@ -274,6 +281,8 @@ STEPS = [up, served, probes, a_node_is_killed, queried, documented, all_nodes_ar
 def cluster():
     """All steps on one cluster; where one has found something, the next would tell the same in other words."""
     one = Cluster()
+    # Told to stop, by `timeout` or Ctrl-C, this thread has no say.
+    atexit.register(one.end)
     try:
         for step in STEPS:
             began = time.monotonic()
@@ -284,9 +293,7 @@ def cluster():
                 break
     finally:
         one.script("down.sh")
-        for process in one.running():
-            os.kill(process, signal.SIGKILL)
-        shutil.rmtree(one.folder, ignore_errors=True)
+        one.end()
 
 
 CHECKS = [cluster]
