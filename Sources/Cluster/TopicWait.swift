@@ -7,7 +7,8 @@ import Telemetry
 
 public struct TopicWait {
     private let topics: [String]
-    private let admin: KafkaAdmin
+    /// Connected, once `look` has succeeded.
+    public let admin: KafkaAdmin
     private let brokers: String
     private let logger: Logger
     private var log = RateLimitedLog()

@@ -20,6 +20,8 @@ struct Restore {
     var load: SnapshotLoad?
     /// The blocks that are left, last one first: each is freed when it is in the store.
     var blocks: [SnapshotBlock] = []
+    /// Once they are all in the store.
+    var audit: SnapshotAudit?
     var nanoseconds: UInt64 = 0
 }
 
@@ -29,9 +31,6 @@ struct SnapshotState {
     private(set) var notes: [[PartitionNote]]
     /// Of the participants' topic; see `SnapshotHeader.lineage`.
     var lineage: UInt64
-    /// Global topics that went on without what they missed: for this process's life nothing is written of them. A file
-    /// would bring what was deleted in the gap, or another topic's keys, back at every restart.
-    var incomplete: Set<SnapshotScope> = []
     var restores: [SnapshotScope: Restore] = [:]
     var order: SnapshotOrder?
     var walk: SnapshotWalk?
@@ -59,6 +58,8 @@ struct SnapshotState {
 extension Ingest {
     /// Blocks put into the store in one turn, about 5 ms of work.
     static let restoreBlocks = 8
+    /// Places of the index audited in one turn, below a millisecond's work.
+    static let auditWords = 8_192
     /// Blocks walked in one turn, below a millisecond's work, and slots looked at for one.
     static let walkBlocks = 2
     static let walkSlots = 4_096
@@ -85,11 +86,12 @@ extension Ingest {
         return (events + GlobalPosition.kinds.map { .topic($0) }).filter(isWhole)
     }
 
-    /// An events partition that readers may not ask for yet is rendered again by nobody.
+    /// An events partition that readers may not ask for yet is rendered again by nobody. One that is read once more may
+    /// hold keys that are gone: a file would bring them back at every restart.
     private func isWhole(_ scope: SnapshotScope) -> Bool {
-        life.areGlobalsReady && !snapshots.incomplete.contains(scope)
+        life.areGlobalsReady
             && partitions(of: scope).allSatisfy {
-                life[$0] == .ready && (scope.kind != .event || writer.isReady($0.partition))
+                life[$0] == .ready && (scope.kind != .event || writer.isReady($0.partition)) && rereads[$0] == nil
             }
     }
 
@@ -99,7 +101,7 @@ extension Ingest {
     // MARK: - Where reading begins
 
     /// The bounds of waiting partitions are known, or some of them.
-    func begin(_ found: [(TopicPartition, LogBounds?)]) {
+    func begin(_ found: [(TopicPartition, LogBounds?)], askedMs: Int64) {
         var scopes: [SnapshotScope] = []
         var groups: [SnapshotScope: [(TopicPartition, LogBounds?)]] = [:]
         for (partition, bounds) in found {
@@ -107,10 +109,10 @@ extension Ingest {
             if groups[scope] == nil { scopes.append(scope) }
             groups[scope, default: []].append((partition, bounds))
         }
-        for scope in scopes { begin(scope, groups[scope] ?? []) }
+        for scope in scopes { begin(scope, groups[scope] ?? [], askedMs) }
     }
 
-    private func begin(_ scope: SnapshotScope, _ found: [(TopicPartition, LogBounds?)]) {
+    private func begin(_ scope: SnapshotScope, _ found: [(TopicPartition, LogBounds?)], _ askedMs: Int64) {
         if let port = snapshots.port, port.header(scope) != nil, found.count == partitions(of: scope).count,
             scope.kind == .event || writer.count(scope.kind) == 0
         {
@@ -118,22 +120,33 @@ extension Ingest {
             // A file is used for all its partitions or for none: all are asked for again.
             guard bounds.count == found.count else { return }
             if case .snapshot = port.choose(scope, bounds), let header = port.header(scope) {
-                beginRestore(header, Array(zip(found.map(\.0), bounds)))
+                beginRestore(header, Array(zip(found.map(\.0), bounds)), askedMs)
                 return
             }
         }
         for (partition, bounds) in found {
             guard let bounds else { continue }
             snapshots[partition].last = nil
+            watch.begin(partition, sinceMs: askedMs, start: bounds.start, askedMs: askedMs, end: bounds.end)
+            rereads[partition] = nil
+            // What an earlier reading left stays only if this one names it.
+            if partition.kind != .event, writer.count(partition.kind) > 0 {
+                beginReread(partition, target: bounds.end)
+            }
             perform(life.found(partition, bounds))
         }
     }
 
-    private func beginRestore(_ header: SnapshotHeader, _ found: [(TopicPartition, LogBounds)]) {
+    private func beginRestore(
+        _ header: SnapshotHeader, _ found: [(TopicPartition, LogBounds)], _ askedMs: Int64
+    ) {
         snapshots.restores[header.scope] = Restore(header: header)
         for (partition, bounds) in found {
             // A message that the log has lost by retention says nothing.
-            let last = header.position(of: partition).last.flatMap { $0.offset >= bounds.start ? $0.offset : nil }
+            let position = header.position(of: partition)
+            let last = position.last.flatMap { $0.offset >= bounds.start ? $0.offset : nil }
+            watch.begin(
+                partition, sinceMs: header.caughtUpMs, start: position.resume, askedMs: askedMs, end: bounds.end)
             perform(life.foundSnapshot(partition, bounds, message: last))
         }
         readIfChecked(header.scope)
@@ -170,6 +183,7 @@ extension Ingest {
         snapshots.port?.refused(scope, reason)
         for partition in partitions(of: scope) {
             snapshots[partition].last = nil
+            watch.beginAnew(partition)
             perform(life.refused(partition))
         }
     }
@@ -180,7 +194,7 @@ extension Ingest {
         if partition.kind == .participant { snapshots.lineage = snapshots.lineage &* 6_364_136_223_846_793_005 &+ 1 }
         let scope = SnapshotScope(partition)
         // An events partition is emptied and read anew; one that was not ready is read from the log's start.
-        if partition.kind != .event, life[partition] == .ready { snapshots.incomplete.insert(scope) }
+        if partition.kind != .event, life[partition] == .ready { beginReread(partition, target: nil) }
         guard case .checking(let bounds) = life[partition], let header = snapshots.restores[scope]?.header else {
             return
         }
@@ -213,18 +227,36 @@ extension Ingest {
         else { return }
         let began = clock()
         var problem: BootRefusal?
-        for _ in 0..<Self.restoreBlocks {
-            guard problem == nil, let block = restore.blocks.popLast() else { break }
-            if let refusal = writer.load(block, &load) { problem = .audit("the store is full (\(refusal))") }
+        var isDone = false
+        if var audit = restore.audit {
+            switch writer.auditSlice(&audit, words: Self.auditWords) {
+            case .goesOn: restore.audit = audit
+            case .agrees: isDone = true
+            case .problem(let what): problem = .audit(what)
+            }
+        } else {
+            problem = placeBlocks(of: &restore, &load)
+            if problem == nil, restore.blocks.isEmpty {
+                writer.endLoad(&load)
+                restore.audit = writer.beginAudit(load)
+            }
         }
         restore.nanoseconds += clock() - began
-        guard problem != nil || restore.blocks.isEmpty else {
+        guard problem != nil || isDone else {
             restore.load = load
             snapshots.restores[scope] = restore
             return
         }
         writer.endLoad(&load)
-        end(restore, load, problem ?? writer.audit(load).map { .audit($0) })
+        end(restore, load, problem)
+    }
+
+    private func placeBlocks(of restore: inout Restore, _ load: inout SnapshotLoad) -> BootRefusal? {
+        for _ in 0..<Self.restoreBlocks {
+            guard let block = restore.blocks.popLast() else { break }
+            if let refusal = writer.load(block, &load) { return .audit("the store is full (\(refusal))") }
+        }
+        return nil
     }
 
     private func take(_ read: SnapshotRead) {
@@ -253,7 +285,14 @@ extension Ingest {
         let header = restore.header
         if let problem {
             snapshots.port?.refused(header.scope, problem)
-            for partition in partitions(of: header.scope) { perform(life.failed(partition)) }
+            for partition in partitions(of: header.scope) {
+                watch.beginAnew(partition)
+                // A global topic's records stay where they are, and only those that its log names.
+                if partition.kind != .event, case .restoring(let bounds) = life[partition] {
+                    beginReread(partition, target: bounds.end)
+                }
+                perform(life.failed(partition))
+            }
             return
         }
         if header.scope == .topic(.participant) { snapshots.lineage = header.lineage }
@@ -272,7 +311,10 @@ extension Ingest {
         if snapshots.order == nil { snapshots.order = port.takeOrder() }
         guard let order = snapshots.order else { return }
         guard !port.isOrderCancelled else { return endWalk() }
-        guard isWhole(order.scope) else {
+        let wasRead = zip(partitions(of: order.scope), order.ends).allSatisfy {
+            watch.isWhole($0, end: $1, askedMs: order.caughtUpMs)
+        }
+        guard isWhole(order.scope), wasRead else {
             endWalk()
             return port.abandon("\(order.scope) is being given up or read again")
         }

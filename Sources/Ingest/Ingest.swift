@@ -29,8 +29,8 @@ public final class Ingest {
     public let writer: StoreWriter
     public internal(set) var life: PartitionLife
     let source: any RecordSource
-    private let metrics: IngestMetrics
-    private let log: (IngestNote) -> Void
+    let metrics: IngestMetrics
+    let log: (IngestNote) -> Void
     private var decoder = Decoder()
     private var arena = MessageArena()
     private var decoded = DecodedEvents()
@@ -42,6 +42,9 @@ public final class Ingest {
     private var batch = BatchCount()
     /// Partitions read to their targets that are not open to readers yet.
     private var reached: [PartitionID] = []
+    /// Partitions that are read once more; see `Ingest+Reread.swift`.
+    var rereads: [TopicPartition: Reread] = [:]
+    var watch = ReadWatch()
     /// What snapshots need of this thread; see `Ingest+Snapshots.swift`.
     var snapshots: SnapshotState
 
@@ -66,11 +69,11 @@ public final class Ingest {
     }
 
     /// Asks for the bounds of partitions that wait to be read. Each question may take the client a moment, so the
-    /// owner calls this now and then, not in every turn. Returns how many still wait.
-    public func startWaiting() -> Int {
+    /// owner calls this now and then, not in every turn. Returns how many still wait. `nowMs`: the machine's clock.
+    public func startWaiting(nowMs: Int64) -> Int {
         let waiting = life.waiting
         guard !waiting.isEmpty else { return 0 }
-        begin(Array(zip(waiting, source.bounds(of: waiting))))
+        begin(Array(zip(waiting, source.bounds(of: waiting))), askedMs: nowMs)
         openGlobals()
         openPartitions()
         return life.waiting.count
@@ -99,14 +102,19 @@ public final class Ingest {
     public func turn(nowNanoseconds: UInt64, clock: () -> UInt64, timeoutMs: Int) {
         now = nowNanoseconds
         batch = BatchCount()
-        let isBusy = writer.rerenderPending > 0 || life.droppingCount > 0 || isSnapshotBusy
+        let isBusy =
+            writer.rerenderPending > 0 || life.droppingCount > 0 || isSnapshotBusy
+            || rereads.values.contains { $0.gone != nil }
         writer.reclaim()
         // At the limit of retired bytes nothing more is applied or dropped until readers let go; the lag shows it. So
         // the limit is passed by the work of one turn at most. The owner pauses before the next.
         if !writer.isOverRetiredLimit {
-            pollBatch(clock: clock, timeoutMs: isBusy ? 0 : timeoutMs)
+            // A file that comes from a loader wakes nobody.
+            let patientMs = snapshots.restores.isEmpty ? timeoutMs : min(timeoutMs, 1)
+            pollBatch(clock: clock, timeoutMs: isBusy ? 0 : patientMs)
             _ = writer.rerender(budget: Self.rerenderBudget) { metrics.countRefused(.event) }
             dropSlice()
+            rereadSlice()
             restoreSlice(clock: clock)
         }
         // It only reads: a reader that stays does not stop it.
@@ -120,7 +128,7 @@ public final class Ingest {
     }
 
     /// Rises with every step of a partition's life, so that the owner looks at once.
-    public private(set) var progressMarks = 0
+    public internal(set) var progressMarks = 0
     /// The global topics were read to their targets; readers may begin when all that they changed is rendered.
     private var globalsReached = false
 
@@ -131,6 +139,8 @@ public final class Ingest {
         var source: TopicPartition
         /// False for what was still in the client's queue when the partition was stopped.
         var isRead: Bool
+        /// Whether its log is read once more.
+        var isReread = false
         /// Behind the last one.
         var position = Offset(0)
     }
@@ -155,7 +165,7 @@ public final class Ingest {
         endRun()
         batch.began(source.kind, metrics, clock)
         switch life[source] {
-        case .loading, .ready: run = Run(source: source, isRead: true)
+        case .loading, .ready: run = Run(source: source, isRead: true, isReread: rereads[source] != nil)
         case .idle, .waiting, .checking, .restoring, .dropping: run = Run(source: source, isRead: false)
         }
     }
@@ -174,9 +184,13 @@ public final class Ingest {
             if case .checking = unsafe life[record.source] { unsafe check(record) }
             return
         }
+        unsafe run?.position = Offset(record.offset.rawValue + 1)
+        let isReread = run?.isReread == true
+        guard unsafe !isReread || reread(record) else { return }
         unsafe snapshots.note(record)
         unsafe applyValue(record)
-        unsafe run?.position = Offset(record.offset.rawValue + 1)
+        // A reference is applied at once: one that is new has its place now.
+        if isReread, unsafe record.source.kind != .event { unsafe name(record) }
     }
 
     private func count(_ result: ApplyResult, _ source: TopicPartition, _ offset: Offset) {
@@ -246,7 +260,11 @@ public final class Ingest {
         switch event {
         case .endReached(let partition, let position):
             switch life[partition] {
-            case .loading, .ready: advance(partition, position)
+            case .loading, .ready:
+                if let reread = rereads[partition] {
+                    rereads[partition]?.position = max(reread.position, position)
+                }
+                advance(partition, position)
             case .checking: passed(partition)
             case .idle, .waiting, .restoring, .dropping: break
             }
@@ -254,9 +272,8 @@ public final class Ingest {
             metrics.positionsLost.add()
             lostPosition(partition)
             fail(
-                "the position in \(partition.kind.plural) partition \(partition.partition) is no longer in the log; "
-                    + (partition.kind == .event
-                        ? "it is read anew" : "restart this node if keys were deleted meanwhile"))
+                "the position in \(partition.kind.plural) partition \(partition.partition) is no longer in the log; it is "
+                    + "read from its start")
             perform(life.lost(partition))
         case .failure(let partition, let reason):
             metrics.sourceFailures.add()
@@ -293,6 +310,8 @@ public final class Ingest {
             case .markGlobalsReady: globalsReached = true
             case .drop(let partition):
                 reached.removeAll { $0 == partition }
+                rereads[TopicPartition(.event, partition)] = nil
+                watch.forget(TopicPartition(.event, partition))
                 giveUpRestores()
                 writer.beginDrop(partition)
             }

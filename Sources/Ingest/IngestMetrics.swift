@@ -8,6 +8,8 @@ public struct IngestMetrics: Sendable {
     private let refused: [Counter]
     private let batches: [Histogram]
     public let positionsLost: Counter
+    public let rereads: Counter
+    public let rereadDeleted: Counter
     public let sourceFailures: Counter
 
     static let operations = ["create", "update", "delete", "unchanged"]
@@ -37,6 +39,11 @@ public struct IngestMetrics: Sendable {
         positionsLost = registry.counter(
             "kafka_positions_lost_total",
             help: "Positions that were no longer in the log; reading went on at its start.")
+        rereads = registry.counter(
+            "kafka_logs_reread_total",
+            help: "Logs read once more from their start, since tombstones may have been missed.")
+        rereadDeleted = registry.counter(
+            "kafka_reread_deleted_total", help: "Keys deleted since a log that was read once more did not name them.")
         sourceFailures = registry.counter("kafka_failures_total", help: "Failures reported by the Kafka client.")
     }
 

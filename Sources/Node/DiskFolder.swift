@@ -103,13 +103,10 @@ private final class DiskOutput: SnapshotOutput {
     }
 }
 
-/// A file read from front to back, in large steps.
+/// A file read from front to back: a block's head, and the block, in one call of the system each.
 private final class DiskInput {
-    private static let bufferBytes = 1 << 20
     private let file: Int32
     private let path: String
-    private var buffer: [UInt8] = []
-    private var position = 0
 
     init(_ path: String) throws(SnapshotError) {
         file = unsafe open(path, O_RDONLY | O_CLOEXEC)
@@ -121,36 +118,30 @@ private final class DiskInput {
 
     /// Exactly `count` bytes, which are at most a block's.
     func read(_ count: Int) throws(SnapshotError) -> [UInt8] {
-        while buffer.count - position < count {
-            guard try fill() > 0 else { throw SnapshotError(.truncated, "it ends within its \(count) next bytes") }
+        var failure: SnapshotError?
+        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+            while filled < count {
+                let taken = unsafe Foundation.read(file, buffer.baseAddress.unsafelyUnwrapped + filled, count - filled)
+                if taken < 0 && errno == EINTR { continue }
+                guard taken > 0 else {
+                    failure =
+                        taken < 0
+                        ? fileError("read", path) : SnapshotError(.truncated, "it ends within its \(count) next bytes")
+                    return
+                }
+                filled += taken
+            }
         }
-        defer { position += count }
-        return Array(buffer[position..<position + count])
+        if let failure { throw failure }
+        return bytes
     }
 
     func isAtEnd() throws(SnapshotError) -> Bool {
-        if position < buffer.count { return false }
-        return try fill() == 0
-    }
-
-    /// Reads on behind what is left in the buffer; returns how much came.
-    private func fill() throws(SnapshotError) -> Int {
-        buffer.removeSubrange(..<position)
-        position = 0
-        let left = buffer.count
-        var count = 0
-        buffer.append(contentsOf: repeatElement(0, count: Self.bufferBytes))
-        repeat {
-            count = unsafe buffer.withUnsafeMutableBytes {
-                unsafe Foundation.read(file, $0.baseAddress.unsafelyUnwrapped + left, Self.bufferBytes)
-            }
-        } while count < 0 && errno == EINTR
-        guard count >= 0 else {
-            let error = fileError("read", path)
-            buffer.removeLast(Self.bufferBytes)
-            throw error
+        var byte: UInt8 = 0
+        while true {
+            let taken = unsafe Foundation.read(file, &byte, 1)
+            if taken >= 0 { return taken == 0 }
+            guard errno == EINTR else { throw fileError("read", path) }
         }
-        buffer.removeLast(Self.bufferBytes - count)
-        return count
     }
 }

@@ -1,6 +1,7 @@
-// How long a load took: from its first message until everything held is applied. For the log alone. The writer's
-// thread owns it.
+// How long a load took: from its first message until everything held is applied; and how far it is. For people alone. The
+// writer's thread owns it.
 
+import Glibc
 import Logging
 import Membership
 
@@ -39,22 +40,56 @@ struct LoadWatch {
     }
 }
 
-/// How far the boot is, for the log: at most a line a second. The writer's thread owns it.
+/// How far the boot is: a line of the log a second at most, and where standard error is a terminal a bar that moves. The
+/// writer's thread owns it.
 struct BootWatch {
     private static let pauseNs: UInt64 = 1_000_000_000
+    private static let barWidth = 40
     private var nextNs: UInt64 = 0
+    private let isTerminal = isatty(STDERR_FILENO) == 1
+    private var hasBar = false
+    /// The longest estimate there was: the bar's whole length.
+    private var secondsMax = 0.0
 
     mutating func reported(_ report: NodeReport, nowNs: UInt64, logger: Logger) {
-        guard report.phase == .loadingGlobals || report.phase == .loadingEvents, report.bootSecondsRemaining > 0,
-            nowNs >= nextNs
-        else { return }
-        nextNs = nowNs + Self.pauseNs
-        let ready = report.holdings.count { $0.isReady }
-        logger.info(
-            "\(report.phase.rawValue)",
-            metadata: [
-                "behind": "\(report.behind)", "partitions": "\(ready)/\(report.holdings.count)",
-                "secondsLeft": "\(Int(report.bootSecondsRemaining.rounded(.up)))",
-            ])
+        guard report.phase == .loadingGlobals || report.phase == .loadingEvents, report.bootSecondsRemaining > 0 else {
+            return removeBar()
+        }
+        if nowNs >= nextNs {
+            nextNs = nowNs + Self.pauseNs
+            removeBar()
+            let ready = report.holdings.count { $0.isReady }
+            logger.info(
+                "\(report.phase.rawValue)",
+                metadata: [
+                    "behind": "\(report.behind)", "partitions": "\(ready)/\(report.holdings.count)",
+                    "secondsLeft": "\(Int(report.bootSecondsRemaining.rounded(.up)))",
+                ])
+        }
+        guard isTerminal else { return }
+        secondsMax = max(secondsMax, report.bootSecondsRemaining)
+        Self.write("\r" + Self.bar(done: 1 - report.bootSecondsRemaining / secondsMax, report.bootSecondsRemaining))
+        hasBar = true
+    }
+
+    /// Lines of the log stand in its place afterwards.
+    private mutating func removeBar() {
+        guard hasBar else { return }
+        hasBar = false
+        Self.write("\r\u{1B}[K")
+    }
+
+    /// `[#####...............] 25 %, 12 s left`
+    static func bar(done: Double, _ secondsLeft: Double) -> String {
+        let done = min(1, max(0, done))
+        let filled = Int(done * Double(barWidth))
+        return "[" + String(repeating: "#", count: filled) + String(repeating: ".", count: barWidth - filled)
+            + "] \(Int(done * 100)) %, \(Int(secondsLeft.rounded(.up))) s left\u{1B}[K"
+    }
+
+    private static func write(_ text: String) {
+        let bytes = Array(text.utf8)
+        // What a terminal does not take is lost: it is a bar.
+        _ = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 }

@@ -23,15 +23,16 @@ extension SnapshotService {
         thread.start()
     }
 
-    /// Writes what has changed, until `deadline` at most, and ends the thread.
+    /// Writes what has changed, until `deadline` at most, and ends the thread. One that hangs, in a question to Kafka or
+    /// on a slow disk, is not waited for: what it has not finished goes at the next start.
     func end(deadline: Duration) async {
         let now = Clocks.monotonicNs()
-        state.withLock { $0.end = (now, now + UInt64(max(0, deadline.milliseconds)) * 1_000_000) }
+        let milliseconds = max(0, deadline.milliseconds)
+        state.withLock { $0.end = (now, now + UInt64(milliseconds) * 1_000_000) }
         wake.signal()
         await withCheckedContinuation { continuation in
             DispatchQueue.global().async {
-                // Nothing in the thread waits longer than a request to Kafka does.
-                _ = self.ended.wait(timeout: .now() + Double(max(0, deadline.milliseconds)) / 1_000 + 5)
+                _ = self.ended.wait(timeout: .now() + .milliseconds(Int(milliseconds)))
                 continuation.resume()
             }
         }
@@ -39,6 +40,8 @@ extension SnapshotService {
 
     private func run() {
         defer { ended.signal() }
+        // This thread alone: what serves, and what reads Kafka, comes first where processors are few.
+        _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
         guard let admin = try? KafkaAdmin(options: kafka, timeoutMs: 3_000, logger: logger) else { return }
         var schedule = SnapshotSchedule(
             intervalNs: UInt64(settings.interval.milliseconds) * 1_000_000,
@@ -180,11 +183,12 @@ extension SnapshotService {
 
     /// What the budget leaves for a file. Those of partitions that this node holds no more make room first.
     private func budget(_ scope: SnapshotScope) throws(SnapshotError) -> Int64 {
-        let held = state.withLock { Set($0.changed.keys.map(\.fileName)) }
+        // Until the node is placed nobody knows what it will hold; and what is held may still be on its way to be loaded.
+        let held = state.withLock { $0.held.map { Set($0.map(\.fileName)) } }
         var files = folder.list()
         let expected = files.first { $0.name == scope.fileName }?.bytes ?? 0
         var left = Int64(settings.diskBytesMax) - files.reduce(0) { $0 + $1.bytes }
-        while left < expected * 2 + (1 << 20),
+        while let held, left < expected * 2 + (1 << 20),
             let index = files.firstIndex(where: { file in
                 SnapshotScope(fileName: file.name).map { $0.kind == .event && !held.contains(file.name) } ?? false
             })

@@ -22,6 +22,8 @@ final class SnapshotService: SnapshotPort, Sendable {
     static let blocksMax = 8
     /// Files that are being read, or are in memory until the writer takes them.
     static let loadersMax = 2
+    /// Their raw bytes; a file that is larger comes alone.
+    static let loadingBytesMax: UInt64 = 128 << 20
 
     /// How a scope came, or comes, back.
     enum Source: String { case snapshot, log }
@@ -39,7 +41,8 @@ final class SnapshotService: SnapshotPort, Sendable {
         var rates = BootRates()
 
         var toRead: [SnapshotScope] = []
-        var reading = 0
+        /// Raw bytes of the files that are being read, or wait for the writer.
+        var loading: [SnapshotScope: UInt64] = [:]
         var reads: [SnapshotRead] = []
 
         /// Not yet taken by the writer.
@@ -50,6 +53,8 @@ final class SnapshotService: SnapshotPort, Sendable {
 
         /// What could be written, with the bytes changed since the start.
         var changed: [SnapshotScope: UInt64] = [:]
+        /// Events partitions that the node holds or is to hold, loaded or not; nil until it is placed.
+        var held: [SnapshotScope]?
         /// When the process's end began, and when it must be over. Nil while the process is to go on.
         var end: (beganNs: UInt64, untilNs: UInt64)?
     }
@@ -60,7 +65,8 @@ final class SnapshotService: SnapshotPort, Sendable {
     let topics: [String]
     let partitionCounts: [Int]
     let clusterID: String
-    let deleteRetentionMs: [Int64]
+    /// Nil where the brokers do not tell.
+    let deleteRetentionMs: [Int64?]
     let metrics: SnapshotMetrics
     let logger: Logger
     let state = Mutex(State())
@@ -69,7 +75,7 @@ final class SnapshotService: SnapshotPort, Sendable {
 
     init(
         _ settings: SnapshotSettings, _ writer: WriterSettings, partitionCounts: [Int], clusterID: String,
-        deleteRetentionMs: [Int64], registry: Registry, logger: Logger
+        deleteRetentionMs: [Int64?], registry: Registry, logger: Logger
     ) {
         self.settings = settings
         kafka = writer.kafka
@@ -146,18 +152,18 @@ final class SnapshotService: SnapshotPort, Sendable {
         while let scope = nextToRead() {
             DispatchQueue.global(qos: .userInitiated).async {
                 let read = self.load(scope)
-                self.state.withLock { state in
-                    state.reading -= 1
-                    state.reads.append(read)
-                }
+                self.state.withLock { $0.reads.append(read) }
             }
         }
     }
 
     private func nextToRead() -> SnapshotScope? {
         state.withLock { state in
-            guard !state.toRead.isEmpty, state.reading + state.reads.count < Self.loadersMax else { return nil }
-            state.reading += 1
+            guard let scope = state.toRead.first, state.loading.count < Self.loadersMax else { return nil }
+            let bytes = state.headers[scope]?.rawBytes ?? 0
+            let inMemory = state.loading.values.reduce(0, +)
+            guard state.loading.isEmpty || inMemory + bytes <= Self.loadingBytesMax else { return nil }
+            state.loading[scope] = bytes
             return state.toRead.removeFirst()
         }
     }
@@ -181,7 +187,13 @@ final class SnapshotService: SnapshotPort, Sendable {
     }
 
     func takeRead() -> SnapshotRead? {
-        guard let read = state.withLock({ $0.reads.isEmpty ? nil : $0.reads.removeFirst() }) else { return nil }
+        let read = state.withLock { state -> SnapshotRead? in
+            guard !state.reads.isEmpty else { return nil }
+            let read = state.reads.removeFirst()
+            state.loading[read.scope] = nil
+            return read
+        }
+        guard let read else { return nil }
         pump()
         return read
     }
@@ -221,8 +233,13 @@ final class SnapshotService: SnapshotPort, Sendable {
 
     // MARK: - Writing, called by the writer
 
-    /// What could be written now. With each report.
-    func update(changed: [SnapshotScope: UInt64]) { state.withLock { $0.changed = changed } }
+    /// What could be written now, and what is held; `held` is nil until the node is placed. With each report.
+    func update(changed: [SnapshotScope: UInt64], held: [SnapshotScope]?) {
+        state.withLock { state in
+            state.changed = changed
+            state.held = held
+        }
+    }
 
     func takeOrder() -> SnapshotOrder? { state.withLock { $0.order.take() } }
     var isOrderCancelled: Bool { state.withLock { $0.isCancelled } }

@@ -46,8 +46,6 @@ public final class WriterThread: Sendable {
     private static let pollMs = 10
     /// Between two questions for the bounds of waiting partitions, and between two reports.
     private static let pauseNs: UInt64 = 100_000_000
-    /// Kafka's default of `delete.retention.ms`.
-    private static let deleteRetentionMs: Int64 = 86_400_000
     /// Between two looks at the topics' partition counts.
     private static let countsNs: UInt64 = 60_000_000_000
 
@@ -96,14 +94,16 @@ public final class WriterThread: Sendable {
     /// Hold these partitions of the events topic, and no others.
     public func hold(_ partitions: PartitionSet) { wanted.withLock { $0 = partitions } }
 
-    /// Writes snapshots of what has changed, for `drain` at most, and ends the thread after its turn. Readers must be gone
-    /// by then.
+    /// Writes snapshots of what has changed and ends the thread after its turn, both within `drain`, but for the second
+    /// that the turn has at least. Readers must be gone by then.
     public func stop(drain: Duration) async {
+        let began = ContinuousClock.now
         await snapshots.withLock { $0 }?.end(deadline: drain)
         isStopping.store(true, ordering: .relaxed)
+        let left = max(.seconds(1), drain - began.duration(to: .now))
         await withCheckedContinuation { continuation in
             DispatchQueue.global().async {
-                _ = self.ended.wait(timeout: .now() + 5)
+                _ = self.ended.wait(timeout: .now() + .milliseconds(Int(left.milliseconds)))
                 continuation.resume()
             }
         }
@@ -115,12 +115,16 @@ public final class WriterThread: Sendable {
         defer { ended.signal() }
         do {
             let source = try KafkaRecordSource(options: settings.kafka, topics: settings.topics, logger: logger)
-            guard let counts = try waitForTopics() else { return started.resume(throwing: CancellationError()) }
-            warnAboutPolicies()
+            guard let (counts, admin) = try waitForTopics() else {
+                return started.resume(throwing: CancellationError())
+            }
             let store = Store(partitionCounts: counts)
             let writer = StoreWriter(
                 store, retiredBytesMax: settings.retiredBytesMax, packedBytesMax: settings.packedBytesMax)
-            let service = makeSnapshots(counts)
+            var retention = TombstoneRetention()
+            retention.ask(admin, settings.topics)
+            let service = makeSnapshots(counts, admin, retention)
+            let watch = LogWatch(settings, partitionCounts: counts, retention: retention, logger: logger)
             let ingest = Ingest(
                 source: source, writer: writer, metrics: metrics, snapshots: service,
                 lineage: .random(in: .min ... .max)
@@ -129,8 +133,10 @@ public final class WriterThread: Sendable {
             }
             started.resume(returning: store)
             service?.start()
+            watch.start()
+            defer { watch.stop() }
             snapshots.withLock { $0 = service }
-            loop(ingest, source, service)
+            loop(ingest, source, service, watch)
             // A debug look-up may be reading still; its guard lasts for microseconds.
             while writer.retiredCount > 0 {
                 writer.reclaim()
@@ -141,28 +147,39 @@ public final class WriterThread: Sendable {
         }
     }
 
-    private func loop(_ ingest: Ingest, _ source: KafkaRecordSource, _ service: SnapshotService?) {
+    private func loop(
+        _ ingest: Ingest, _ source: KafkaRecordSource, _ service: SnapshotService?, _ watch: LogWatch
+    ) {
         var nextQuestion: UInt64 = 0
+        var (unanswered, isNews) = (0, false)
         var nextReport: UInt64 = 0
         var nextCounts = Clocks.monotonicNs() + Self.countsNs
         var load = LoadWatch()
         var boot = BootWatch()
         while !isStopping.load(ordering: .relaxed) {
             let now = Clocks.monotonicNs()
-            if let wish = wanted.withLock({ $0.take() }) { ingest.hold(wish) }
-            if now >= nextQuestion {
-                _ = ingest.startWaiting()
+            if let wish = wanted.withLock({ $0.take() }) {
+                ingest.hold(wish)
+                isNews = true
+            }
+            // At once where something has changed, unless nobody answered the last question.
+            if now >= nextQuestion || isNews && unanswered == 0 {
+                unanswered = ingest.startWaiting(nowMs: Clocks.wallMs())
+                if ingest.wantsBounds { watch.ask() }
                 nextQuestion = now + Self.pauseNs
             }
             if now >= nextCounts {
                 checkCounts(source, ingest.writer.store.partitionCounts)
                 nextCounts = now + Self.countsNs
             }
+            if let found = watch.take() {
+                ingest.learned(found.bounds, askedMs: found.askedMs, limitsMs: found.limitsMs)
+            }
             let before = ingest.progressMarks
             ingest.turn(nowNanoseconds: now, clock: Clocks.monotonicNs, timeoutMs: Self.pollMs)
             if ingest.writer.isOverRetiredLimit { Clocks.pause(milliseconds: 1) }
             load.turned(messages: metrics.messagesTotal, beganNs: now)
-            let isNews = ingest.progressMarks != before
+            isNews = ingest.progressMarks != before
             if isNews || now >= nextReport {
                 var report = makeReport(ingest, source)
                 if let service { describe(ingest, service, in: &report) }
@@ -181,10 +198,10 @@ public final class WriterThread: Sendable {
         }
     }
 
-    private func waitForTopics() throws -> [Int]? {
+    private func waitForTopics() throws -> (counts: [Int], admin: KafkaAdmin)? {
         var wait = try TopicWait(for: settings.topics, at: settings.kafka, logger: logger)
         while !isStopping.load(ordering: .relaxed) {
-            if let counts = wait.look() { return counts }
+            if let counts = wait.look() { return (counts, wait.admin) }
             Clocks.pause(milliseconds: 200)
         }
         return nil
@@ -209,39 +226,19 @@ public final class WriterThread: Sendable {
         topicsChanged.set(changed)
     }
 
-    /// Without compaction a topic forgets old keys and keeps deleted ones for as long as its retention says.
-    private func warnAboutPolicies() {
-        guard let admin = try? KafkaAdmin(options: settings.kafka, timeoutMs: 2_000, logger: logger) else { return }
-        for topic in settings.topics {
-            // The embedded broker cannot tell; a broker that can't is asked for nothing more.
-            guard let policy = try? admin.settings(of: topic)["cleanup.policy"] else { return }
-            if policy != "compact" {
-                logger.warning(
-                    "a topic is not compacted: old values will be lost; set cleanup.policy=compact",
-                    metadata: ["topic": "\(topic)", "cleanup.policy": "\(policy)"])
-            }
-        }
-    }
-
     // MARK: - Snapshots
 
     /// Nil where there are to be none, or where the cluster's id, which every file is checked against, is not told.
-    private func makeSnapshots(_ counts: [Int]) -> SnapshotService? {
-        guard let snapshots = settings.snapshots,
-            let admin = try? KafkaAdmin(options: settings.kafka, timeoutMs: 3_000, logger: logger)
-        else { return nil }
+    private func makeSnapshots(
+        _ counts: [Int], _ admin: KafkaAdmin, _ retention: TombstoneRetention
+    ) -> SnapshotService? {
+        guard let snapshots = settings.snapshots else { return nil }
         guard let clusterID = admin.clusterID() else {
             logger.warning("no snapshots: the brokers do not tell the cluster's id")
             return nil
         }
-        var retention: [Int64] = []
-        for topic in settings.topics {
-            // Kafka's own default where the broker does not tell, as the embedded one, which drops no tombstones.
-            let told = try? admin.settings(of: topic)["delete.retention.ms"]
-            retention.append(told.flatMap { Int64($0) } ?? Self.deleteRetentionMs)
-        }
         return SnapshotService(
-            snapshots, settings, partitionCounts: counts, clusterID: clusterID, deleteRetentionMs: retention,
+            snapshots, settings, partitionCounts: counts, clusterID: clusterID, deleteRetentionMs: retention.ms,
             registry: registry, logger: logger)
     }
 
@@ -249,7 +246,8 @@ public final class WriterThread: Sendable {
     private func describe(_ ingest: Ingest, _ service: SnapshotService, in report: inout NodeReport) {
         var changed: [SnapshotScope: UInt64] = [:]
         for scope in ingest.snapshotScopes { changed[scope] = ingest.changedBytes(scope) }
-        service.update(changed: changed)
+        let held = ingest.life.held.map { SnapshotScope.events($0) }
+        service.update(changed: changed, held: held.isEmpty ? nil : held)
         let rates = service.rates
         report.bootSecondsRemaining =
             report.phase == .ready

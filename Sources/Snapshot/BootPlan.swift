@@ -16,6 +16,8 @@ public enum BootRefusal: Error, Equatable, Sendable, CustomStringConvertible {
     case belowStart(resume: Offset, start: Offset)
     /// A tombstone behind the file may be gone from the log before it is read.
     case tooOld(ageMs: Int64, limitMs: Int64)
+    /// The brokers do not tell how long the topic keeps tombstones.
+    case unknownRetention
     /// The log has another message where the file's last one stood.
     case otherMessage(Offset)
     /// What was loaded does not hold together.
@@ -35,6 +37,9 @@ public enum BootRefusal: Error, Equatable, Sendable, CustomStringConvertible {
             "it goes on at offset \(resume) of a log that starts at \(start): retention has passed it"
         case .tooOld(let age, let limit):
             "when all is read it will be \(age / 1_000) s old, \(limit / 1_000) s are allowed: deleted keys could come back"
+        case .unknownRetention:
+            "the brokers do not tell the topic's delete.retention.ms, so deleted keys could come back: let this user "
+                + "describe the topic's settings (DESCRIBE_CONFIGS)"
         case .otherMessage(let offset): "the message at offset \(offset) is another one: the topic was made anew"
         case .audit(let problem): "audit: \(problem)"
         }
@@ -56,6 +61,7 @@ public enum BootRefusal: Error, Equatable, Sendable, CustomStringConvertible {
         case .beyondEnd: "beyond_end"
         case .belowStart: "below_start"
         case .tooOld: "age"
+        case .unknownRetention: "retention"
         case .otherMessage: "message"
         case .audit: "audit"
         }
@@ -63,7 +69,7 @@ public enum BootRefusal: Error, Equatable, Sendable, CustomStringConvertible {
 
     public static let reasons = [
         "version", "file", "damaged", "cluster", "topic", "schema", "partitions", "beyond_end", "below_start", "age",
-        "message", "audit",
+        "retention", "message", "audit",
     ]
 }
 
@@ -94,13 +100,14 @@ public struct BootFacts: Sendable {
     public var bounds: [LogBounds]
     /// Partitions of the topic.
     public var partitionCount: Int
-    public var deleteRetentionMs: Int64
+    /// Nil: the brokers do not tell.
+    public var deleteRetentionMs: Int64?
     /// By the machine's clock.
     public var nowMs: Int64
     public var rates: BootRates
 
     public init(
-        topic: String, clusterID: String, bounds: [LogBounds], partitionCount: Int, deleteRetentionMs: Int64,
+        topic: String, clusterID: String, bounds: [LogBounds], partitionCount: Int, deleteRetentionMs: Int64?,
         nowMs: Int64, rates: BootRates
     ) {
         self.topic = topic
@@ -165,7 +172,8 @@ public enum BootPlan {
                 return .belowStart(resume: position.resume, start: bounds.start)
             }
         }
-        let limitMs = ageLimitMs(facts.deleteRetentionMs)
+        guard let deleteRetentionMs = facts.deleteRetentionMs else { return .unknownRetention }
+        let limitMs = ageLimitMs(deleteRetentionMs)
         // Counted to the end of replay: a tombstone must still be in the log when it is read. A clock that was set back
         // makes a file of the future, whose age nobody knows.
         let age = facts.nowMs - header.caughtUpMs

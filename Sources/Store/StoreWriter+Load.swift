@@ -12,11 +12,11 @@ public import Snapshot
 
 /// A load under way. The writer's alone; ended by `endLoad`, however it went.
 public struct SnapshotLoad {
-    fileprivate struct Name {
-        var kind: ModelKind
-        var id: ID
-        /// Held in use until the load ends. An event's; references look theirs up by the id.
+    /// A model that events name.
+    fileprivate struct Named {
+        /// Held in use until the load ends.
         var slot: UInt32
+        var kind: ModelKind
         /// The records in the file may show it otherwise than it is.
         var isChanged: Bool
     }
@@ -24,7 +24,9 @@ public struct SnapshotLoad {
     public let scope: SnapshotScope
     /// Nil: nothing is known of what the records were rendered with, so each is rendered again.
     fileprivate let renderedAt: GlobalPosition?
-    fileprivate var names: [Name] = []
+    /// The file's names so far: of an events partition as slots, of a global topic, which looks them up, as they are.
+    fileprivate var named: [Named] = []
+    fileprivate var names: [(kind: ModelKind, id: ID)] = []
     /// Images put into the store.
     public fileprivate(set) var records = 0
     /// Images of keys that an earlier one of the same file had brought: a walk may meet a key twice.
@@ -47,7 +49,8 @@ extension StoreWriter {
         var refusal: Refusal?
         block.forEachName { kind, id in
             guard refusal == nil else { return }
-            if let name = resolve(kind, id, &load) { load.names.append(name) } else { refusal = .full }
+            guard load.scope.kind == .event else { return load.names.append((kind, id)) }
+            if let name = resolve(kind, id, load) { load.named.append(name) } else { refusal = .full }
         }
         unsafe block.forEachImage { image in
             guard refusal == nil else { return false }
@@ -63,14 +66,12 @@ extension StoreWriter {
 
     /// Gives back what the load held.
     public func endLoad(_ load: inout SnapshotLoad) {
-        if load.scope.kind == .event { for name in load.names { release(name.kind, name.slot) } }
+        for name in load.named { release(name.kind, name.slot) }
+        load.named = []
         load.names = []
     }
 
-    private func resolve(_ kind: ModelKind, _ id: ID, _ load: inout SnapshotLoad) -> SnapshotLoad.Name? {
-        guard load.scope.kind == .event else {
-            return SnapshotLoad.Name(kind: kind, id: id, slot: noSlot, isChanged: false)
-        }
+    private func resolve(_ kind: ModelKind, _ id: ID, _ load: borrowing SnapshotLoad) -> SnapshotLoad.Named? {
         guard store.memory.prepare(), let slot = slot(of: kind, id) else { return nil }
         retain(kind, slot)
         var isChanged = false
@@ -80,14 +81,14 @@ extension StoreWriter {
                 && load.renderedAt.map { unsafe record.offset < $0[.participant, record.partition] } ?? false
             isChanged = !isOld
         }
-        return SnapshotLoad.Name(kind: kind, id: id, slot: slot, isChanged: isChanged)
+        return SnapshotLoad.Named(slot: slot, kind: kind, isChanged: isChanged)
     }
 
     // MARK: - Events
 
     private func place(_ image: EventImage, _ partition: PartitionID, _ load: inout SnapshotLoad) -> Refusal? {
         guard store.memory.prepare() else { return .full }
-        let record = unsafe makeRecord(image, partition, load.names)
+        let record = unsafe makeRecord(image, partition, load.named)
         let id = unsafe image.id
         let found = store.findEvent(id, in: partition)
         if let slot = found {
@@ -102,7 +103,7 @@ extension StoreWriter {
             }
             unsafe insert(record, id, at: slot)
         }
-        for index in unsafe 0..<image.partCount where unsafe load.names[image.part(index).name].isChanged {
+        for index in unsafe 0..<image.partCount where unsafe load.named[image.part(index).name].isChanged {
             if let slot = found ?? store.findEvent(id, in: partition) { _ = rerenderEvent(slot) }
             load.rerendered += 1
             break
@@ -110,8 +111,9 @@ extension StoreWriter {
         return nil
     }
 
-    private func makeRecord(_ image: EventImage, _ partition: PartitionID, _ names: [SnapshotLoad.Name]) -> EventRecord
-    {
+    private func makeRecord(
+        _ image: EventImage, _ partition: PartitionID, _ named: [SnapshotLoad.Named]
+    ) -> EventRecord {
         let isEscaped = unsafe image.nameIsEscaped
         let packed = unsafe pack(image.json.bindMemory(to: UInt8.self))
         let plainBytes = unsafe EventRecord.plainBytes(
@@ -123,7 +125,7 @@ extension StoreWriter {
             hash: ContentHash(low: image.hashLow, high: image.hashHigh),
             layout: EventLayout(
                 jsonCount: image.jsonCount, middle: image.middle, idCount: image.idCount, nameIsEscaped: isEscaped),
-            stageSlot: names[image.stage].slot, partition: partition, partCount: image.partCount,
+            stageSlot: named[image.stage].slot, partition: partition, partCount: image.partCount,
             status: image.status, sport: image.sport)
         header.layout.isPacked = unsafe packed != nil
         unsafe base.initializeMemory(as: EventHeader.self, to: header)
@@ -132,7 +134,7 @@ extension StoreWriter {
         for index in unsafe 0..<image.partCount {
             let part = unsafe image.part(index)
             let stored = EventPart(
-                slot: names[part.name].slot, tailOffset: part.tailOffset, shownCount: part.shownCount)
+                slot: named[part.name].slot, tailOffset: part.tailOffset, shownCount: part.shownCount)
             unsafe withUnsafeBytes(of: stored) { unsafe append($0, at: &end) }
         }
         if isEscaped {
@@ -145,7 +147,9 @@ extension StoreWriter {
 
     // MARK: - References
 
-    private func place(_ image: ReferenceImage, _ kind: ModelKind, _ names: [SnapshotLoad.Name]) -> Refusal? {
+    private func place(
+        _ image: ReferenceImage, _ kind: ModelKind, _ names: [(kind: ModelKind, id: ID)]
+    ) -> Refusal? {
         text.removeAll()
         unsafe text.append(image.own.bindMemory(to: UInt8.self))
         rawName.removeAll()
@@ -163,39 +167,6 @@ extension StoreWriter {
         let second = unsafe image.second.map { (names[$0].kind, names[$0].id) }
         if case .refused(let refusal) = apply(&shape, first: first, second: second) { return refusal }
         return nil
-    }
-
-    // MARK: - Audit
-
-    /// Whether index and data of what was loaded agree, and count as many as the load placed; nil, or what is wrong.
-    public func audit(_ load: SnapshotLoad) -> String? {
-        let wanted = load.records - load.replaced
-        switch load.scope {
-        case .events(let partition):
-            let live = eventCounts[Int(partition.rawValue)].live
-            guard live == wanted else { return "\(live) events are in the index, \(wanted) were loaded" }
-            var wrong = 0
-            _ = unsafe store.partitions[Int(partition.rawValue)].index.walk(from: 0, words: .max / 2) { slot in
-                guard let record = unsafe store.event(slot), unsafe record.partition == partition,
-                    let id = unsafe ID(record.id.span), store.findEvent(id, in: partition) == slot
-                else {
-                    wrong += 1
-                    return
-                }
-            }
-            return wrong == 0 ? nil : "\(wrong) events of the index lead to another record or none"
-        case .topic(let kind):
-            var known = 0
-            _ = store[kind].index.walk(from: 0, words: .max / 2) { slot in
-                guard let record = unsafe store[kind].record(slot), unsafe record.isKnown,
-                    let id = unsafe ID(record.id.span), store[kind].find(id) == slot
-                else { return }
-                known += 1
-            }
-            let counted = entities[Int(kind.rawValue) - 1].known
-            return known == counted && known <= load.records
-                ? nil : "\(known) \(kind.plural) are in the index, \(counted) are counted, \(load.records) were loaded"
-        }
     }
 
     // MARK: - Positions

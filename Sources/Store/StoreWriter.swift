@@ -8,6 +8,9 @@
 //   StoreWriter+Rerender    what their changes mean for others, in slices
 //   StoreWriter+Partitions  positions, readiness, dropping a partition
 //   StoreWriter+Packed      fragments as they stand in gzip answers
+//   StoreWriter+Load        records out of a snapshot
+//   StoreWriter+Snapshot    records into one
+//   StoreWriter+Reread      what there is, to be compared with the log
 
 public import Model
 import Reclamation

@@ -13,8 +13,10 @@ struct FileOutput: Sendable {
 
     /// False where the system refused some of it, as for a closed pipe.
     @discardableResult
-    func write(_ text: String) -> Bool {
-        let bytes = Array(text.utf8)
+    func write(_ text: String) -> Bool { write(bytes: Array(text.utf8)) }
+
+    @discardableResult
+    func write(bytes: [UInt8]) -> Bool {
         var written = 0
         while written < bytes.count {
             let count = unsafe bytes.withUnsafeBytes {

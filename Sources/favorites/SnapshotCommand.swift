@@ -20,7 +20,9 @@ struct SnapshotCommand: ParsableCommand {
         var paths: [String]
 
         func run() throws {
-            for file in try SnapshotPath.all(paths) { print(try file.header().summary(file.path)) }
+            try SnapshotPath.forEach(paths) { file, output in
+                try output.write(try file.header().summary(file.path) + "\n")
+            }
         }
     }
 
@@ -31,17 +33,11 @@ struct SnapshotCommand: ParsableCommand {
         var paths: [String]
 
         func run() throws {
-            var problems: [String] = []
-            for file in try SnapshotPath.all(paths) {
-                do {
-                    var records: UInt64 = 0
-                    try file.read { if case .block(let block) = $0 { records += UInt64(block.records) } }
-                    print("\(file.path): whole, \(records) records")
-                } catch let error as CommandError {
-                    problems.append(error.message)
-                }
+            try SnapshotPath.forEach(paths) { file, output in
+                var records: UInt64 = 0
+                try file.read { if case .block(let block) = $0 { records += UInt64(block.records) } }
+                try output.write("\(file.path): whole, \(records) records\n")
             }
-            guard problems.isEmpty else { throw CommandError(problems.joined(separator: "\n"), code: .data) }
         }
     }
 
@@ -49,16 +45,24 @@ struct SnapshotCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "export",
             abstract: "Prints the records as messages, one {\"key\":…,\"value\":…} a line, as `publish` reads them.",
-            discussion: "A season's dates are not in a snapshot, since no answer shows them.")
+            discussion: """
+                A season's dates are not in a snapshot, since no answer shows them. Each file is checked before anything of \
+                it is printed; one that is not whole is left out and named at the end.
+                """)
         @Argument(help: ArgumentHelp("Files, or folders of them.", valueName: "file"))
         var paths: [String]
 
         func run() throws {
-            for file in try SnapshotPath.all(paths) {
+            try SnapshotPath.forEach(paths) { file, output in
+                try file.read { _ in }
+                var failure: (any Error)?
                 try file.forEachMessage { key, value in
-                    FileHandle.standardOutput.write(
-                        Data(Array("{\"key\":\"\(key)\",\"value\":".utf8) + value + "}\n".utf8))
+                    guard failure == nil else { return }
+                    do {
+                        try output.write(Array("{\"key\":\"\(key)\",\"value\":".utf8) + value + "}\n".utf8)
+                    } catch { failure = error }
                 }
+                if let failure { throw failure }
             }
         }
     }
@@ -66,19 +70,50 @@ struct SnapshotCommand: ParsableCommand {
     struct DiffCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "diff", abstract: "Prints what changed from one file to another, by key.",
-            discussion: "Each line begins with + (new), - (gone) or ~ (another value).")
+            discussion: "Each line begins with + (new), - (gone) or ~ (another value). Both are of one scope.")
         @Argument(help: ArgumentHelp("The older file.", valueName: "file")) var older: String
         @Argument(help: ArgumentHelp("The newer file.", valueName: "file")) var newer: String
 
         func run() throws {
+            let (older, newer) = (SnapshotPath(older), SnapshotPath(newer))
+            let scopes = (try older.header().scope, try newer.header().scope)
+            guard scopes.0 == scopes.1 else {
+                throw CommandError(
+                    "\(older.path) holds \(scopes.0), \(newer.path) holds \(scopes.1): name two files of the same",
+                    code: .usage)
+            }
             var before: [ID: [UInt8]] = [:]
-            try SnapshotPath(older).forEachMessage { before[$0] = $1 }
+            try older.forEachMessage { before[$0] = $1 }
             var after: [ID: [UInt8]] = [:]
-            try SnapshotPath(newer).forEachMessage { after[$0] = $1 }
+            try newer.forEachMessage { after[$0] = $1 }
+            let output = CommandOutput()
             for key in Set(before.keys).union(after.keys).sorted() where before[key] != after[key] {
                 let value = String(decoding: after[key] ?? [], as: UTF8.self)
-                print(after[key] == nil ? "- \(key)" : "\(before[key] == nil ? "+" : "~") \(key) \(value)")
+                try output.write(
+                    after[key] == nil ? "- \(key)\n" : "\(before[key] == nil ? "+" : "~") \(key) \(value)\n")
             }
+            try output.flush()
+        }
+    }
+}
+
+/// Standard output in large pieces, for commands that print much. What the system refuses, as of a full disk or a closed
+/// pipe, is an error.
+private final class CommandOutput {
+    private static let bufferBytes = 64 << 10
+    private var buffer: [UInt8] = []
+
+    func write(_ bytes: [UInt8]) throws {
+        buffer += bytes
+        if buffer.count >= Self.bufferBytes { try flush() }
+    }
+
+    func write(_ text: String) throws { try write(Array(text.utf8)) }
+
+    func flush() throws {
+        defer { buffer.removeAll(keepingCapacity: true) }
+        guard FileOutput.standardOutput.write(bytes: buffer) else {
+            throw CommandError("cannot write to standard output: \(systemError())", code: .system)
         }
     }
 }
@@ -103,6 +138,19 @@ private struct SnapshotPath {
             let names = DiskFolder(path: path).list().map(\.name).filter { SnapshotScope(fileName: $0) != nil }
             return names.isEmpty ? [SnapshotPath(path)] : names.map { SnapshotPath(path + "/" + $0) }
         }
+    }
+
+    /// Calls `body` with each file, to the last one whatever is wrong with some, which are named at the end.
+    static func forEach(_ paths: [String], _ body: (SnapshotPath, CommandOutput) throws -> Void) throws {
+        let output = CommandOutput()
+        var problems: [String] = []
+        for file in try all(paths) {
+            do { try body(file, output) } catch let error as CommandError where error.code == .data {
+                problems.append(error.message)
+            }
+        }
+        try output.flush()
+        guard problems.isEmpty else { throw CommandError(problems.joined(separator: "\n"), code: .data) }
     }
 
     func header() throws -> SnapshotHeader { try failing { () throws(SnapshotError) in try folder.header(name) } }

@@ -5,7 +5,7 @@ import Telemetry
 import Testing
 
 /// Ingest over a scripted source, and what it said.
-private final class Harness {
+final class Harness {
     let source = ScriptedSource()
     let registry = Registry()
     let store = Store(partitionCounts: [2, 1, 1, 1, 1, 1])
@@ -49,8 +49,8 @@ private final class Harness {
 
     /// Asks for bounds until nothing changes.
     func start() {
-        _ = ingest.startWaiting()
-        _ = ingest.startWaiting()
+        _ = ingest.startWaiting(nowMs: 0)
+        _ = ingest.startWaiting(nowMs: 0)
     }
 
     func turn(_ count: Int = 1) {
@@ -127,11 +127,11 @@ private func participant(_ id: String, _ name: String) -> String {
     @Test func missingTopicsAreAskedForAgain() {
         let harness = Harness()
         harness.hold(0)
-        #expect(harness.ingest.startWaiting() == 5)
+        #expect(harness.ingest.startWaiting(nowMs: 0) == 5)
         #expect(harness.source.boundsAsked == 1)
         harness.topics()
         harness.source.logs[key(.participant)] = nil
-        #expect(harness.ingest.startWaiting() == 1 && harness.source.boundsAsked == 2)
+        #expect(harness.ingest.startWaiting(nowMs: 0) == 1 && harness.source.boundsAsked == 2)
         #expect(harness.ingest.life.waiting == [key(.participant)])
         #expect(!harness.reader.areGlobalsReady && !harness.isReady(0))
         harness.topics()
@@ -233,7 +233,10 @@ private func participant(_ id: String, _ name: String) -> String {
         harness.source.add(.failure(nil, reason: "all brokers are down"))
         harness.turn()
         #expect(harness.metrics.positionsLost.value == 1 && harness.metrics.sourceFailures.value == 1)
-        #expect(harness.messages == ["the position in events partition 0 is no longer in the log; it is read anew"])
+        #expect(
+            harness.messages == [
+                "the position in events partition 0 is no longer in the log; it is read from its start"
+            ])
         #expect(!harness.isReady(0))
         harness.source.logs[key(.event)] = LogBounds(start: Offset(50), end: Offset(51))
         harness.turn(3)

@@ -167,7 +167,7 @@ private struct Logs {
         process.ingest.hold(held)
         var fed: [TopicPartition: Offset] = [:]
         for _ in 0..<8 {
-            _ = process.ingest.startWaiting()
+            _ = process.ingest.startWaiting(nowMs: 0)
             for source in [participants, events] {
                 guard let start = process.source.started[source], fed[source] != start else { continue }
                 fed[source] = start
@@ -241,8 +241,8 @@ private struct Logs {
         var held = PartitionSet()
         held.insert(PartitionID(0))
         second.ingest.hold(held)
-        for _ in 0..<4 {
-            _ = second.ingest.startWaiting()
+        for _ in 0..<6 {
+            _ = second.ingest.startWaiting(nowMs: 0)
             logs.feedOnlyChecks(second)
             second.turn()
         }
@@ -259,15 +259,15 @@ private struct Logs {
         var held = PartitionSet()
         held.insert(PartitionID(0))
         second.ingest.hold(held)
-        for _ in 0..<4 {
-            _ = second.ingest.startWaiting()
+        for _ in 0..<6 {
+            _ = second.ingest.startWaiting(nowMs: 0)
             logs.feedOnlyChecks(second)
             second.turn()
         }
         // Its log is empty.
         held.insert(PartitionID(1))
         second.ingest.hold(held)
-        _ = second.ingest.startWaiting()
+        _ = second.ingest.startWaiting(nowMs: 0)
         second.turn()
         #expect(second.ingest.life[TopicPartition(.event, PartitionID(1))] == .ready && !second.isReady(1))
         port.holdsEvents = false
@@ -356,7 +356,7 @@ private struct Logs {
         held.insert(PartitionID(0))
         second.ingest.hold(held)
         for _ in 0..<3 {
-            _ = second.ingest.startWaiting()
+            _ = second.ingest.startWaiting(nowMs: 0)
             logs.feedOnlyChecks(second)
             second.turn(1)
         }

@@ -105,4 +105,64 @@ struct SnapshotTests {
         #expect(second.process.output.contains("a snapshot is not used"))
         #expect(try loaded(second) == 0)
     }
+
+    /// Whoever asks a process to stop may count on `drain.timeout`: what hangs is not waited for.
+    @Test(.enabled(if: TestKafka.isEmbedded, TestKafka.embedded))
+    func aBrokerThatHangsDoesNotHoldTheEnd() throws {
+        let setup = try Setup()
+        let served = try Served(setup.kafka, name: "one", Self.interval + ["--drain-timeout", "2s"])
+        try served.waitUntilRight(Self.target, setup.reference)
+        try setup.sendScore(7)
+        try setup.producer.flushAll()
+        try served.waitUntilRight(Self.target, setup.reference)
+        setup.kafka.broker?.send(signal: SIGSTOP)
+        defer { setup.kafka.broker?.send(signal: SIGCONT) }
+        served.process.send(signal: SIGTERM)
+        // Four for leaving the cluster, two to drain, one for the writer, one for the management's connections.
+        #expect(try served.process.waitForExit(seconds: 12) == 0, "\(served.process.output.suffix(2000))")
+    }
+
+    // MARK: - Commands
+
+    private func run(_ setup: Setup, _ script: String) throws -> (code: Int32, output: String) {
+        let child = try ChildProcess(
+            "command", binary: "/bin/bash", arguments: ["-c", script], folder: setup.kafka.folder,
+            environment: ["favorites": setup.kafka.binary, "files": setup.kafka.folder.path + "/one/snapshots"])
+        return (try child.waitForExit(seconds: 30), child.output)
+    }
+
+    @Test func theCommandsLookIntoEachFileAndSayWhatIsWrong() throws {
+        let setup = try Setup()
+        let first = try Served(setup.kafka, name: "one", Self.interval)
+        try first.waitUntilRight(Self.target, setup.reference)
+        try stop(first)
+        #expect(try run(setup, "$favorites snapshot verify $files").code == 0)
+
+        let exported = try run(setup, "$favorites snapshot export $files")
+        #expect(exported.code == 0 && exported.output.contains(#"{"key":"e1","value":{"id":"e1""#))
+        // What cannot be written is told; it is no crash, and no success.
+        let full = try run(setup, "$favorites snapshot export $files > /dev/full")
+        #expect(full.code == 71 && full.output.contains("No space left on device"), "\(full)")
+        let closed = try run(setup, "$favorites snapshot export $files | true; exit ${PIPESTATUS[0]}")
+        #expect([0, 71, 128 + SIGPIPE].contains(closed.code), "\(closed)")
+
+        let differing = try run(setup, "$favorites snapshot diff $files/stages.snapshot $files/regions.snapshot")
+        #expect(differing.code == 64 && differing.output.contains("holds stages"), "\(differing)")
+        #expect(try run(setup, "$favorites snapshot diff $files/stages.snapshot $files/stages.snapshot").output.isEmpty)
+
+        // One that is broken: the others are looked into all the same.
+        let path = setup.kafka.folder.path + "/one/snapshots/categories.snapshot"
+        var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+        bytes[bytes.count / 2] ^= 1
+        try bytes.write(to: URL(fileURLWithPath: path))
+        try Data("no snapshot".utf8).write(to: URL(fileURLWithPath: path.replacing("categories", with: "participants")))
+        let verified = try run(setup, "$favorites snapshot verify $files")
+        #expect(verified.code == 65 && verified.output.components(separatedBy: ": whole").count == 8, "\(verified)")
+        let inspected = try run(setup, "$favorites snapshot inspect $files")
+        #expect(
+            inspected.code == 65 && inspected.output.contains("stages")
+                && inspected.output.contains("participants.snapshot"))
+        let rest = try run(setup, "$favorites snapshot export $files")
+        #expect(rest.code == 65 && rest.output.contains(#"{"key":"e1""#) && !rest.output.contains(#""key":"c1""#))
+    }
 }

@@ -114,7 +114,10 @@ private struct MemoryFile {
             try #require(writer.load(block, &load) == nil)
         }
         writer.endLoad(&load)
-        #expect(writer.audit(load) == nil)
+        var audit = writer.beginAudit(load)
+        var outcome = AuditOutcome.goesOn
+        while outcome == .goesOn { outcome = writer.auditSlice(&audit, words: 64) }
+        #expect(outcome == .agrees)
         let count = file.header.partitionCount
         for partition in file.header.scope.partitions(of: count) {
             writer.advance(partition, to: file.header.position(of: partition).resume)

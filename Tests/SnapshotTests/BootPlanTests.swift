@@ -69,6 +69,10 @@ import Testing
             },
             refusal: .tooOld(ageMs: 86_399_996, limitMs: day / 10 * 9)),
         Row(
+            what: "the brokers do not tell the retention", header: header(),
+            facts: facts { $0.deleteRetentionMs = nil },
+            refusal: .unknownRetention),
+        Row(
             what: "of a distant future", header: header { $0.caughtUpMs = day }, facts: facts(),
             refusal: .tooOld(ageMs: 1_000 - day + 3, limitMs: day / 10 * 9)),
     ]

@@ -84,7 +84,7 @@ struct Prepared {
         ingest.hold(everything)
         var isLoading = true
         while true {
-            if isLoading { _ = ingest.startWaiting() }
+            if isLoading { _ = ingest.startWaiting(nowMs: 0) }
             ingest.turn(nowNanoseconds: Clocks.monotonicNs(), clock: Clocks.monotonicNs, timeoutMs: 10)
             if isLoading, everything.partitions.allSatisfy({ ingest.writer.isReady($0) }) {
                 isLoading = false

@@ -39,7 +39,7 @@ for _ in 0..<rounds {
     var events = 0.0
     var read = 0.0
     while !(0..<partitions).allSatisfy({ writer.isReady(PartitionID($0)) }) {
-        if ingest.startWaiting() == 0, events == 0, ingest.life.areGlobalsReady { events = cpuSeconds() }
+        if ingest.startWaiting(nowMs: 0) == 0, events == 0, ingest.life.areGlobalsReady { events = cpuSeconds() }
         ingest.turn(nowNanoseconds: 0, clock: { 0 }, timeoutMs: 0)
         if read == 0, Int(metrics.messagesTotal) == source.messageCount { read = cpuSeconds() }
     }

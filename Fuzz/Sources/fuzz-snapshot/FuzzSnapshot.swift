@@ -82,7 +82,10 @@ private func load(_ header: SnapshotHeader, _ blocks: [SnapshotBlock]) {
     for block in blocks { precondition(writer.load(block, &load) == nil, "An empty store is full.") }
     writer.endLoad(&load)
     if header.scope.kind == .event {
-        precondition(writer.audit(load) == nil, "Index and records disagree.")
+        var audit = writer.beginAudit(load)
+        var outcome = AuditOutcome.goesOn
+        while outcome == .goesOn { outcome = writer.auditSlice(&audit, words: 64) }
+        precondition(outcome == .agrees, "Index and records disagree.")
         guard case .events(let partition) = header.scope else { return }
         writer.setReady([partition])
         var walk = writer.beginWalk(header.scope)

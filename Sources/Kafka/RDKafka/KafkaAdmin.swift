@@ -28,6 +28,9 @@ public final class KafkaAdmin {
         return unsafe String(cString: id)
     }
 
+    /// Whether the cluster is the embedded broker, librdkafka's, by the id that it gives itself.
+    public var isEmbedded: Bool { clusterID()?.hasPrefix("mockCluster") == true }
+
     /// The bounds of a partition's log. The topic must exist: the embedded broker creates what is asked for.
     public func bounds(of topic: String, _ partition: PartitionID) throws(KafkaError) -> LogBounds {
         try client.bounds(topic: topic, partition: partition)
