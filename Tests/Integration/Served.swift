@@ -84,7 +84,10 @@ final class Served {
     let management: HTTPClient
 
     /// Starts it, and waits until it is ready unless told otherwise.
-    init(_ kafka: TestKafka, name: String = "serve", _ more: [String] = [], waits: Bool = true) throws {
+    init(
+        _ kafka: TestKafka, name: String = "serve", _ more: [String] = [], environment: [String: String] = [:],
+        waits: Bool = true
+    ) throws {
         httpPort = try freePort()
         linkPort = try freePort()
         managementPort = try freePort()
@@ -95,7 +98,7 @@ final class Served {
             arguments: [
                 "serve", "--data-dir", kafka.folder.path + "/" + name, "--http-port", "\(httpPort)", "--link-port",
                 "\(linkPort)", "--management-port", "\(managementPort)", "--clock-fixed", Self.now,
-            ] + kafka.arguments + more, folder: kafka.folder)
+            ] + kafka.arguments + more, folder: kafka.folder, environment: environment)
         if waits { try waitUntilReady() }
     }
 
