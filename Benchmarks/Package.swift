@@ -35,7 +35,9 @@ var targets: [Target] = [
     .executableTarget(
         name: "favorites-counts",
         dependencies: ["CCallgrind"]
-            + core("Decode", "HTTP1", "Model", "Placement", "Query", "Render", "Selection", "Store", "Wire")),
+            + core(
+                "Decode", "HTTP1", "Model", "Placement", "Query", "Render", "Selection", "Snapshot", "Store",
+                "Wire")),
     .testTarget(
         name: "LoadTests",
         dependencies: ["CLoad", "Load", .product(name: "Histogram", package: "hdrhistogram-swift")]

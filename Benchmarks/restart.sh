@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # Restart: time from exec to ready of a node that comes back out of its snapshots, beside one that reads Kafka from the
-# start, and beside Redis loading an RDB of the same messages under the same keys. The three take turns in each round, on
-# one machine with a warm page cache. Prints medians, least and most, ratios, and bytes on disk for each event. It gates
-# on nothing but that every round serves all events.
+# start, Redis loading an RDB of the same messages under the same keys, and `lz4 -d` of those messages. They take turns in
+# each round, on one machine with a warm page cache. Prints medians, least and most, ratios, and bytes on disk for each
+# event. It gates on nothing but that every round serves all events.
+#
+# The embedded broker keeps 5 MiB of messages in each partition, so many events want many partitions: about 8,000 for one.
 #
 #     Benchmarks/restart.sh                     RUNS=5 EVENTS=200000 PARTITIONS=64
 #     EVENTS=1000000 PARTITIONS=256 Benchmarks/restart.sh
 #
-# Without redis-server (scripts/deps.sh bench) its column is left out. Redis holds what `snapshot export` prints, which is
-# less than the node holds: the rendered JSON with the participants' names, and the indexes.
+# Without redis-server or lz4 (scripts/deps.sh bench) their rows are left out. Both have what `snapshot export` prints, which
+# is less than the node holds: the rendered JSON with the participants' names, and the indexes.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 export FAVORITES_SNAPSHOT_INTERVAL=10m
@@ -55,6 +57,10 @@ start_node first
 stop_node
 bytes=$(cat "$work"/data/snapshots/*.snapshot | wc -c)
 
+if command -v lz4 >/dev/null; then
+    "$favorites" snapshot export "$work"/data/snapshots/events-*.snapshot | lz4 -1 -q >"$work/values.lz4"
+fi
+
 if command -v redis-server >/dev/null; then
     mkdir "$work/redis"
     redis_port=$(free_port)
@@ -78,6 +84,11 @@ for ((run = 1; run <= runs; run++)); do
     start_node "log-$run" --snapshot-interval 0s
     echo "$ms" >>"$work/log"
     stop_node
+    if [ -f "$work/values.lz4" ]; then
+        began=$(date +%s%N)
+        lz4 -d -c -q "$work/values.lz4" >/dev/null
+        echo $((($(date +%s%N) - began) / 1000000)) >>"$work/lz4-ms"
+    fi
     if [ -f "$work/redis/dump.rdb" ]; then
         began=$(date +%s%N)
         background "redis-$run" redis-server --port "$redis_port" --dir "$work/redis" --save '' --daemonize no
@@ -90,9 +101,20 @@ for ((run = 1; run <= runs; run++)); do
 done
 
 printf '%-10s %10s %10s %10s\n' 'ms' median least most
-for what in snapshot log redis-ms; do
+for what in snapshot log redis-ms lz4-ms; do
     [ -f "$work/$what" ] || continue
     read -r median least most < <(spread <"$work/$what")
     printf '%-10s %10s %10s %10s\n' "${what%-ms}" "$median" "$least" "$most"
+done
+for peer in log redis-ms lz4-ms; do
+    [ -f "$work/$peer" ] || continue
+    paste "$work/snapshot" "$work/$peer" | awk '{ print $1 / $2 }' >"$work/ratio"
+    read -r median least most < <(spread <"$work/ratio")
+    echo "snapshot / ${peer%-ms}: $median ($least to $most)"
+    [ $peer = redis-ms ] || continue
+    read -r ours _ < <(spread <"$work/snapshot")
+    read -r theirs _ < <(spread <"$work/redis-ms")
+    result_row "restart of $events events: from snapshots ÷ Redis from an RDB" "$ours ms" "$theirs ms" "$median" "$least" \
+        "$most" "<= 0.25" Benchmarks/restart.sh
 done
 echo "$events events, $bytes bytes of snapshots: $((bytes / events)) for each event"

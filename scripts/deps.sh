@@ -6,7 +6,7 @@ set -euo pipefail
 
 build=(g++ make pkg-config liblz4-dev librdkafka-dev libsimdjson-dev libxxhash-dev zlib1g-dev)
 tests=(curl nginx-light python3 valgrind varnish)
-bench=(wrk liburcu-dev libtbb-dev libdeflate-dev libisal-dev redis-server redis-tools libnginx-mod-http-lua lua-nginx-redis)
+bench=(lz4 wrk liburcu-dev libtbb-dev libdeflate-dev libisal-dev redis-server redis-tools libnginx-mod-http-lua lua-nginx-redis)
 deploy=(binutils curl prometheus python3-venv python3-yaml shellcheck systemd varnish yamllint)
 
 wanted=("${build[@]}")

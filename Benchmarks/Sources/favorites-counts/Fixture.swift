@@ -83,7 +83,7 @@ final class Fixture {
         }
     }
 
-    private static func references() -> [Sample] {
+    static func references() -> [Sample] {
         var samples = [
             sample(.region, "eng", #"{"id":"eng","name":"England","code":"ENG"}"#),
             sample(.season, "s1", #"{"id":"s1","name":"2025/26","startDate":"2025-07-01","endDate":"2026-06-30"}"#),

@@ -19,6 +19,7 @@ countHolder(&counter)
 countFrames(&counter)
 countRequests(&counter)
 countPlacement(&counter)
+countSnapshots(&counter)
 print("checksum: \(counter.checksum)")
 
 // MARK: - A message: decode, render, insert, update
