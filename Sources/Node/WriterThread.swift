@@ -131,6 +131,7 @@ public final class WriterThread: Sendable {
             ) { [logger] note in
                 logger.warning("\(note.message)", metadata: ["suppressed": "\(note.suppressed)"])
             }
+            ingest.learned([], askedMs: 0, limitsMs: retention.limitsMs)
             started.resume(returning: store)
             service?.start()
             watch.start()
