@@ -1,9 +1,10 @@
 # One obvious command per job; CI runs the same ones.
 
 FUZZ_SECONDS ?= 60
+SEEDS ?= 10000
 SWIFT_FILES := Package.swift Sources Tests Fuzz/Package.swift Fuzz/Sources Benchmarks/Package.swift Benchmarks/Sources Benchmarks/Tests
 
-.PHONY: help run test build release tidy fix docs fuzz bench bench-full bench-test deploy-check deps clean
+.PHONY: help run test build release tidy fix docs fuzz sim bench bench-full bench-test deploy-check deps clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +32,10 @@ docs: ## Makes docs/CONFIGURATION.md from the table of settings
 
 fuzz: deps ## Each fuzz target for FUZZ_SECONDS (60)
 	@targets=$$(Fuzz/run.sh list) && for target in $$targets; do Fuzz/run.sh $$target $(FUZZ_SECONDS) || exit 1; done
+
+sim: ## SEEDS (10000) random clusters under faults, on virtual time; SEED=N runs one and prints its trace
+	FAVORITES_CORE_ONLY=1 swift build -c release --scratch-path .build-core --product favorites-simulation
+	.build-core/release/favorites-simulation $(if $(SEED),--first $(SEED) --count 1 --trace,--count $(SEEDS))
 
 bench: release ## Every benchmark beside its peers, about ten minutes; writes Benchmarks/RESULTS.md
 	@scripts/deps.sh bench

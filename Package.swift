@@ -41,10 +41,17 @@ var targets: [Target] = [
     .target(name: "Wire", dependencies: ["Model", "Query", "Render"]),
     .target(name: "Placement", dependencies: ["Model"]),
     .target(name: "Membership", dependencies: ["Model", "Placement"]),
-    .target(name: "FanOut", dependencies: ["Model", "Query"]),
+    .target(name: "FanOut", dependencies: ["Membership", "Model", "Placement", "Query"]),
     .target(name: "HTTP1", dependencies: ["Model"]),
     .target(name: "Ingest", dependencies: ["Model", "Decode", "Snapshot", "Store", "Telemetry"]),
     .target(name: "TestSupport", dependencies: ["Model", "CZlib"], path: "Tests/TestSupport"),
+    // A whole cluster on virtual time, and the command that runs many seeds of it (`make sim`).
+    .target(
+        name: "Simulation",
+        dependencies: ["FanOut", "Ingest", "Membership", "Model", "Placement", "Query", "TestSupport"],
+        path: "Tests/Simulation"),
+    .executableTarget(name: "favorites-simulation", dependencies: ["Simulation"], path: "Tests/SimulationRunner"),
+    .testTarget(name: "SimulationTests", dependencies: ["Simulation", "TestSupport"]),
     .testTarget(name: "TestSupportTests", dependencies: ["Model", "TestSupport"]),
     .testTarget(name: "ModelTests", dependencies: ["Model", "TestSupport"]),
     .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"]),

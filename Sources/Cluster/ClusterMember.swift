@@ -1,6 +1,6 @@
-// A process as a member of the cluster: the shell around `MembershipView`, on a thread of its own.
+// A process as a member of the cluster: the shell around `MemberSession`, on a thread of its own.
 //
-//   control topic ──► consumer ──► MembershipView ──► Placement ──► the owner's `changed`
+//   control topic ──► consumer ──► MemberSession: view, placement ──► the owner's `changed`
 //        ▲                                                              │
 //        └────── producer ◄── heartbeat, about once a second ◄──────────┘
 //
@@ -13,20 +13,8 @@ public import Kafka
 public import Logging
 public import Membership
 public import Model
-public import Placement
+import Placement
 import Synchronization
-
-/// What the cluster looks like, as of one record of the control topic.
-public struct ClusterState: Sendable {
-    public var view: MembershipView
-    /// Of the view's generation.
-    public var placement: Placement
-
-    public init(view: MembershipView, placement: Placement) {
-        self.view = view
-        self.placement = placement
-    }
-}
 
 /// What its owner gives a member and wants of it. The closures are called on the member's thread.
 public struct ClusterOwner: Sendable {
@@ -74,6 +62,14 @@ public enum JoinError: Error, Sendable, CustomStringConvertible {
     case disagrees(member: ID, mine: ClusterConfiguration, theirs: ClusterConfiguration)
     case kafka(KafkaError)
     case stopped
+
+    init(_ refusal: JoinRefusal, _ settings: ClusterMemberSettings) {
+        switch refusal {
+        case .idTaken: self = .idTaken(settings.id)
+        case .disagrees(let member, let theirs):
+            self = .disagrees(member: member, mine: settings.configuration, theirs: theirs)
+        }
+    }
 
     public var description: String {
         switch self {
@@ -140,7 +136,7 @@ public final class ClusterMember: Sendable {
     /// Writes the next heartbeat at once: something that others wait for has changed.
     public func announce() { announces.store(true, ordering: .relaxed) }
 
-    /// Says goodbye (a tombstone) and ends the thread. Waits at most about 3 s.
+    /// Says goodbye and ends the thread. Waits at most about 3 s.
     public func leave() async {
         isStopping.store(true, ordering: .relaxed)
         await withCheckedContinuation { continuation in
@@ -155,31 +151,29 @@ public final class ClusterMember: Sendable {
 
     private func run(_ joined: CheckedContinuation<Void, any Error>) {
         defer { ended.signal() }
+        var waiting: CheckedContinuation<Void, any Error>? = joined
         do {
-            let turn = try ClusterTurn(settings, logger)
-            let incarnation = try turn.join { isStopping.load(ordering: .relaxed) }
-            joined.resume()
-            while !isStopping.load(ordering: .relaxed) { once(turn, incarnation) }
-            turn.sayGoodbye()
-        } catch let error as KafkaError {
-            joined.resume(throwing: JoinError.kafka(error))
+            let turn = try ClusterTurn(settings, logger, isStopping: { self.isStopping.load(ordering: .relaxed) })
+            while !isStopping.load(ordering: .relaxed) {
+                turn.poll(timeoutMs: Self.turnMs)
+                refusedTotal.store(turn.refusedTotal, ordering: .relaxed)
+                for action in turn.act(announces: announces.exchange(false, ordering: .relaxed)) {
+                    switch action {
+                    case .joined: waiting.take()?.resume()
+                    case .refused(let refusal): throw JoinError(refusal, settings)
+                    case .displaced:
+                        logger.error("another process took over this member's id; stopping")
+                        isStopping.store(true, ordering: .relaxed)
+                        owner.displaced()
+                    case .tell: owner.changed(turn.state())
+                    case .beat(let incarnation): turn.write(owner.heartbeat(incarnation, turn.view))
+                    }
+                }
+            }
+            if let incarnation = turn.leaving { turn.sayGoodbye(owner.heartbeat(incarnation, turn.view)) }
+            waiting.take()?.resume(throwing: JoinError.stopped)
         } catch {
-            joined.resume(throwing: error)
+            waiting.take()?.resume(throwing: error)
         }
-    }
-
-    private func once(_ turn: ClusterTurn, _ incarnation: Incarnation) {
-        let isDue = turn.read(timeoutMs: Self.turnMs)
-        refusedTotal.store(turn.refusedTotal, ordering: .relaxed)
-        // Before its own first record is read the view still shows the life before this one.
-        if turn.hasReadItself(incarnation), turn.view.verdict(onRunning: settings.id, incarnation) != .free {
-            logger.error("another process took over this member's id; stopping")
-            isStopping.store(true, ordering: .relaxed)
-            turn.keepsQuiet = true
-            return owner.displaced()
-        }
-        let announces = self.announces.exchange(false, ordering: .relaxed)
-        if turn.isComplete, isDue || turn.hasChanged || announces { owner.changed(turn.state()) }
-        if isDue || announces { turn.write(owner.heartbeat(incarnation, turn.view)) }
     }
 }

@@ -1,4 +1,4 @@
-// What the member's thread does with Kafka: reading the control topic into the view, and writing to it.
+// What the member's thread does with Kafka: reading the control topic into the session, and writing to it.
 
 import Kafka
 import Logging
@@ -13,23 +13,18 @@ final class ClusterTurn {
     private let logger: Logger
     private let consumer: KafkaConsumer
     private let producer: KafkaProducer
-    private(set) var view: MembershipView
-    private var placement: Placement?
-    private var placedGeneration = Generation.none
-    /// Whether the view changed since `state` was last asked for.
-    private(set) var hasChanged = false
+    private var session: MemberSession
+    /// Of the placement that was last told to be short of nodes.
+    private var shortGeneration: Generation?
     private(set) var refusedTotal: UInt64 = 0
-    /// Nothing more is written: another process goes by this id.
-    var keepsQuiet = false
-    private var isRead = false
-    /// False from a lost position until the topic was read to its end again.
-    private(set) var isComplete = true
     private var refusedLog = RateLimitedLog()
     private var failureLog = RateLimitedLog()
-    private var reachedEnd: Offset?
-    private var nextHeartbeat = ContinuousClock.now
 
-    init(_ settings: ClusterMemberSettings, _ logger: Logger) throws(KafkaError) {
+    var view: MembershipView { session.view }
+    var leaving: Incarnation? { session.leaving }
+
+    /// Waits for the topic as long as it takes, or until `isStopping`, and begins to read its tail.
+    init(_ settings: ClusterMemberSettings, _ logger: Logger, isStopping: () -> Bool) throws {
         self.settings = settings
         self.logger = logger
         consumer = try KafkaConsumer(options: settings.kafka, topics: [settings.topic], logger: logger)
@@ -38,73 +33,34 @@ final class ClusterTurn {
             options: settings.kafka, topics: [settings.topic], queueMessagesMax: 100,
             // A heartbeat written twice does no harm; a producer that ends for good over one would.
             deliveryTimeoutMs: Int(2 * settings.heartbeatMs), isIdempotent: false, logger: logger)
-        view = MembershipView(timeouts: settings.timeouts)
+        let bounds = try Self.waitForTopic(consumer, settings.topic, logger, isStopping)
+        let start = Offset(max(bounds.start.rawValue, bounds.end.rawValue - ClusterMember.tailMax))
+        session = MemberSession(
+            id: settings.id, configuration: settings.configuration, timeouts: settings.timeouts,
+            heartbeatMs: settings.heartbeatMs, start: start, end: bounds.end)
+        consumer.start(0, PartitionID(0), at: start)
     }
 
-    // MARK: - Joining
-
-    /// Reads the tail, and decides about the id. Ends with `JoinError.stopped` when `isStopping`.
-    func join(_ isStopping: () -> Bool) throws -> Incarnation {
-        let bounds = try waitForTopic(isStopping)
-        let start = max(bounds.start.rawValue, bounds.end.rawValue - ClusterMember.tailMax)
-        consumer.start(0, PartitionID(0), at: Offset(start))
-        try readOn(isStopping) { turn in
-            (turn.view.position ?? Offset(start)) >= bounds.end || (turn.reachedEnd ?? Offset(-1)) >= bounds.end
-        }
-        let configuration = settings.configuration
-        let other = view.members(disagreeingWith: configuration).first {
-            !$0.isSilent && $0.heartbeat.id != settings.id
-        }
-        if let other {
-            throw JoinError.disagrees(
-                member: other.heartbeat.id, mine: configuration, theirs: other.heartbeat.configuration)
-        }
-        let incarnation = view.incarnation(
-            starting: settings.id, nowMs: Clocks.wallMs(), number: UInt64.random(in: 0...UInt64.max))
-        try waitForIdentity(incarnation, logEnd: bounds.end, isStopping)
-        return incarnation
-    }
-
-    private func waitForTopic(_ isStopping: () -> Bool) throws -> LogBounds {
+    private static func waitForTopic(
+        _ consumer: KafkaConsumer, _ topic: String, _ logger: Logger, _ isStopping: () -> Bool
+    ) throws -> LogBounds {
         var log = RateLimitedLog()
         while true {
             if let bounds = consumer.bounds(of: 0, PartitionID(0)) { return bounds }
             if isStopping() { throw JoinError.stopped }
             if log.shouldLog(nowNanoseconds: Clocks.monotonicNs()) != nil {
                 logger.warning(
-                    "waiting for the control topic; `favorites topics create` makes it",
-                    metadata: ["topic": "\(settings.topic)"])
+                    "waiting for the control topic; `favorites topics create` makes it", metadata: ["topic": "\(topic)"]
+                )
             }
             Clocks.pause(milliseconds: 200)
         }
     }
 
-    private func waitForIdentity(
-        _ incarnation: Incarnation, logEnd: Offset, _ isStopping: () -> Bool
-    ) throws {
-        let deadline = ContinuousClock.now + .milliseconds(settings.timeouts.silentMs)
-        while true {
-            switch view.verdict(onStarting: settings.id, incarnation, logEnd: logEnd) {
-            case .free: return
-            case .taken: throw JoinError.idTaken(settings.id)
-            case .wait:
-                if ContinuousClock.now >= deadline { return }
-                try readOn(isStopping) { _ in true }
-            }
-        }
-    }
-
-    private func readOn(_ isStopping: () -> Bool, until isDone: (ClusterTurn) -> Bool) throws {
-        repeat {
-            if isStopping() { throw JoinError.stopped }
-            _ = read(timeoutMs: 100)
-        } while !isDone(self)
-    }
-
     // MARK: - One turn
 
-    /// Reads what there is, waiting at most `timeoutMs`. Returns whether a heartbeat is due.
-    func read(timeoutMs: Int) -> Bool {
+    /// Reads what there is, waiting at most `timeoutMs`.
+    func poll(timeoutMs: Int) {
         var records: [(offset: Offset, timestampMs: Int64, key: [UInt8]?, value: [UInt8]?)] = []
         var events: [KafkaEvent] = []
         unsafe consumer.poll(recordsMax: 1_000, timeoutMs: timeoutMs) { record in
@@ -116,16 +72,18 @@ final class ClusterTurn {
         for record in records { apply(record) }
         for event in events { handle(event) }
         producer.serve()
-        guard ContinuousClock.now >= nextHeartbeat else { return false }
-        nextHeartbeat = ContinuousClock.now + .milliseconds(settings.heartbeatMs)
-        return true
+    }
+
+    func act(announces: Bool) -> [SessionAction] {
+        session.turn(
+            nowMs: Int64(Clocks.monotonicNs() / 1_000_000), wallMs: Clocks.wallMs(),
+            number: UInt64.random(in: 0...UInt64.max), announces: announces)
     }
 
     private func apply(_ record: (offset: Offset, timestampMs: Int64, key: [UInt8]?, value: [UInt8]?)) {
         do throws(HeartbeatError) {
-            let changes = try view.apply(
+            let changes = try session.read(
                 offset: record.offset, timestampMs: record.timestampMs, key: record.key, value: record.value)
-            if !changes.isEmpty { hasChanged = true }
             for change in changes where change.isTopology { logger.info("membership: \(change)") }
         } catch {
             refusedTotal += 1
@@ -139,18 +97,8 @@ final class ClusterTurn {
 
     private func handle(_ event: KafkaEvent) {
         switch event {
-        case .endReached(_, _, let position):
-            reachedEnd = position
-            if !isComplete { hasChanged = true }
-            isComplete = true
-        case .positionLost:
-            // The topic was made anew: what was read of the old one is worth nothing.
-            // Until the new one is read to its end nothing is told: half a view would look like a cluster of few.
-            view = MembershipView(timeouts: settings.timeouts)
-            placedGeneration = .none
-            isRead = false
-            reachedEnd = nil
-            isComplete = false
+        case .endReached(_, _, let position): session.reached(end: position)
+        case .positionLost: session.positionLost()
         case .failure(_, _, let reason):
             if failureLog.shouldLog(nowNanoseconds: Clocks.monotonicNs()) != nil {
                 logger.warning("control topic: \(reason)")
@@ -158,44 +106,30 @@ final class ClusterTurn {
         }
     }
 
-    /// Whether this life's own heartbeat was ever read.
-    func hasReadItself(_ incarnation: Incarnation) -> Bool {
-        if !isRead, view.member(settings.id)?.heartbeat.incarnation == incarnation { isRead = true }
-        return isRead
-    }
-
-    /// The cluster now. The placement is computed once a generation.
+    /// The cluster now.
     func state() -> ClusterState {
-        hasChanged = false
-        if let placement, placedGeneration == view.generation { return ClusterState(view: view, placement: placement) }
-        let placement = Placement.place(
-            members: view.placementMembers, partitions: settings.configuration.partitions,
-            replicas: settings.configuration.replicas)
-        if placement.isShort, !placement.members.isEmpty {
+        let state = session.state()
+        if state.placement.isShort, !state.placement.members.isEmpty, shortGeneration != state.view.generation {
+            shortGeneration = state.view.generation
             logger.warning(
                 "fewer nodes than cluster.replicas: every node holds everything",
-                metadata: ["nodes": "\(placement.members.count)"])
+                metadata: ["nodes": "\(state.placement.members.count)"])
         }
-        self.placement = placement
-        placedGeneration = view.generation
-        return ClusterState(view: view, placement: placement)
+        return state
     }
 
-    func write(_ heartbeat: Heartbeat) {
-        var key: [UInt8] = []
-        settings.id.append(to: &key)
-        produce(key, heartbeat.encode())
-    }
+    func write(_ heartbeat: Heartbeat) { produce(heartbeat.encode()) }
 
-    func sayGoodbye() {
-        guard !keepsQuiet else { return }
-        var key: [UInt8] = []
-        settings.id.append(to: &key)
-        produce(key, nil)
+    /// The tombstone lets compaction forget the key.
+    func sayGoodbye(_ heartbeat: Heartbeat) {
+        produce(heartbeat.farewell.encode())
+        produce(nil)
         if !producer.flush(timeoutMs: 2_000) { logger.warning("the cluster may not have heard this member leave") }
     }
 
-    private func produce(_ key: [UInt8], _ value: [UInt8]?) {
+    private func produce(_ value: [UInt8]?) {
+        var key: [UInt8] = []
+        settings.id.append(to: &key)
         do {
             try producer.produce(topic: 0, partition: PartitionID(0), key: key, value: value)
         } catch {

@@ -134,6 +134,8 @@ public struct FanOut {
         var needed = PartitionSet()
         var answered = PartitionSet()
         var deadlineNs: UInt64 = 0
+        /// Of the control topic, when it began.
+        var position = Offset(0)
         var asks: [Ask] = []
     }
 
@@ -150,6 +152,7 @@ public struct FanOut {
     var requests: [RequestState] = []
     var free: [Int] = []
     var rotation = 0
+    private var position = Offset(0)
 
     public init(rules: FanOutRules = FanOutRules()) {
         precondition(rules.requestsMax <= 1 << 16 && rules.asksMax <= 1 << 16)
@@ -182,6 +185,15 @@ public struct FanOut {
             guard requests[slot].isActive else { continue }
             replace(deferred, slot: slot, nowNs: nowNs, actions: &actions)
         }
+    }
+
+    /// Requests begun from now on go by what the control topic says below `position`.
+    public mutating func goBy(_ position: Offset) { self.position = position }
+
+    /// Every request in flight goes by the control topic up to here at least. Others may then drop what older ones might
+    /// have asked them for.
+    public var settledPosition: Offset {
+        requests.reduce(position) { $1.isActive ? min($0, $1.position) : $0 }
     }
 
     public mutating func linkUp(_ node: NodeIndex) {
@@ -217,6 +229,7 @@ public struct FanOut {
         requests[slot].needed = partitions ?? PartitionSet(below: 1)
         requests[slot].answered = PartitionSet()
         requests[slot].deadlineNs = nowNs + rules.requestTimeoutNs
+        requests[slot].position = position
         requests[slot].asks.removeAll(keepingCapacity: true)
         let id = RequestID(slot: slot, life: requests[slot].life)
         guard !requests[slot].needed.isEmpty else {

@@ -203,6 +203,10 @@ public final class FanOutClient {
         perform()
     }
 
+    func goBy(_ position: Offset) { machine.goBy(position) }
+
+    var settledPosition: Offset { machine.settledPosition }
+
     func stop() {
         for link in links { link?.stop() }
     }

@@ -52,6 +52,17 @@ public final class FanOutClients: Sendable {
         for client in clients { client.eventLoop.execute { client.value.update(snapshot) } }
     }
 
+    /// The control topic's position that requests go by from now on. From any thread, behind the snapshot's `update`.
+    public func goBy(_ position: Offset) {
+        for client in clients { client.eventLoop.execute { client.value.goBy(position) } }
+    }
+
+    /// The position that the requests of all loops go by.
+    public func settledPosition() -> EventLoopFuture<Offset> {
+        let asked = clients.map { client in client.eventLoop.submit { client.value.settledPosition } }
+        return EventLoopFuture.whenAllSucceed(asked, on: clients[0].eventLoop).map { $0.min() ?? Offset(0) }
+    }
+
     /// The counters of each loop.
     public func counters() -> EventLoopFuture<[FanOutCounters]> {
         let asked = clients.map { client in client.eventLoop.submit { client.value.counters } }

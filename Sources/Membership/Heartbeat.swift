@@ -28,9 +28,9 @@ public enum MemberKind: UInt8, CaseIterable, Sendable {
 }
 
 /// Joining: loads nothing yet. Warming: loads. Serving: answers. Draining: answers until the others have taken over;
-/// placement leaves it out.
+/// placement leaves it out. Gone: this life's last word.
 public enum MemberState: UInt8, CaseIterable, Sendable {
-    case joining, warming, serving, draining
+    case joining, warming, serving, draining, gone
 }
 
 /// One run of a process: a restarted id is a new life.
@@ -126,8 +126,10 @@ public struct Heartbeat: Hashable, Sendable {
     public var configuration: ClusterConfiguration
     /// CPU spent on serving, in thousandths of one core.
     public var servingLoad: Int
-    /// The newest generation that its requests go by.
+    /// The generation of its view.
     public var generationSeen: Generation
+    /// Of the control topic: of a router the position that all its requests go by, of a node what it has read.
+    public var positionSeen: Offset
     /// The log's clock as it has read it (`MembershipView`).
     public var clockMs: Int64
     /// Sorted by partition, each once.
@@ -136,8 +138,8 @@ public struct Heartbeat: Hashable, Sendable {
     public init(
         kind: MemberKind, id: ID, incarnation: Incarnation, state: MemberState, configuration: ClusterConfiguration,
         link: MemberAddress? = nil, management: MemberAddress? = nil, http: MemberAddress? = nil, weight: Int = 1,
-        zone: ID? = nil, servingLoad: Int = 0, generationSeen: Generation = .none, clockMs: Int64 = 0,
-        holdings: [Holding] = []
+        zone: ID? = nil, servingLoad: Int = 0, generationSeen: Generation = .none, positionSeen: Offset = Offset(0),
+        clockMs: Int64 = 0, holdings: [Holding] = []
     ) {
         self.kind = kind
         self.id = id
@@ -151,6 +153,7 @@ public struct Heartbeat: Hashable, Sendable {
         self.zone = zone
         self.servingLoad = servingLoad
         self.generationSeen = generationSeen
+        self.positionSeen = positionSeen
         self.clockMs = clockMs
         self.holdings = holdings
     }
@@ -160,6 +163,14 @@ public struct Heartbeat: Hashable, Sendable {
         var set = PartitionSet()
         for holding in holdings where holding.isReady { set.insert(holding.partition) }
         return set
+    }
+
+    /// This life's last word.
+    public var farewell: Heartbeat {
+        var last = self
+        last.state = .gone
+        last.holdings = []
+        return last
     }
 
     /// Whether the difference between the two changes the topology.

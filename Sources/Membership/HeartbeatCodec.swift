@@ -27,7 +27,7 @@ public enum HeartbeatError: Error, Hashable, Sendable {
 }
 
 extension Heartbeat {
-    public static let version: UInt8 = 1
+    public static let version: UInt8 = 2
     /// Fixed fields under 100 bytes, five texts of at most 260, and 512 holdings of at most 23.
     public static let bytesMax = 16 << 10
     /// A time beyond this is no time; it leaves room to add without overflow.
@@ -49,6 +49,7 @@ extension Heartbeat {
         bytes.appendVarint(configuration.topics)
         bytes.appendVarint(UInt64(servingLoad))
         bytes.appendSigned(generationSeen.rawValue)
+        bytes.appendSigned(positionSeen.rawValue)
         bytes.appendVarint(UInt64(clockMs))
         bytes.appendVarint(UInt64(holdings.count))
         for holding in holdings {
@@ -91,11 +92,12 @@ private struct HeartbeatReader {
         let configuration = try configuration()
         let load = try number("load", 0...1_000_000_000)
         let generation = Generation(try signed("generation"))
+        let position = Offset(try signed("position"))
         let clock = try number("clock", 0...Int(Heartbeat.clockMsMax))
         return Heartbeat(
             kind: kind, id: id, incarnation: incarnation, state: state, configuration: configuration, link: link,
             management: management, http: http, weight: weight, zone: zone, servingLoad: load,
-            generationSeen: generation, clockMs: Int64(clock),
+            generationSeen: generation, positionSeen: position, clockMs: Int64(clock),
             holdings: try holdings(partitions: configuration.partitions))
     }
 

@@ -1,6 +1,8 @@
 // What this node should hold. Make before break: a partition that is no longer placed here is kept until those it is
-// placed on answer for it. One per node, fed on the cluster's thread whenever the view, the own holdings or the time
-// have moved on.
+// placed on answer for it, and every router knows that they do. One per node, fed on the cluster's thread whenever the
+// view or the own holdings have moved on.
+//
+// Time is the log's clock: while Kafka is away it stands, so nobody drops anything by what was true before.
 
 public import Model
 public import Placement
@@ -9,15 +11,12 @@ public import Placement
 public struct HoldActions: Sendable, Hashable {
     /// Placed here and not held: begin to load.
     public var load = PartitionSet()
-    /// Held, and safe to give up once the queries that run on it are answered.
+    /// Held, and safe to give up.
     public var drop = PartitionSet()
     /// Held, not placed here, and still needed.
     public var keep = PartitionSet()
 
     public init() {}
-
-    /// Whether the node can be taken away: nothing it holds is placed here or still needed.
-    public func isSafeToRemove(holding held: PartitionSet) -> Bool { held == drop }
 }
 
 public struct HoldPlan: Sendable, Equatable {
@@ -25,10 +24,10 @@ public struct HoldPlan: Sendable, Equatable {
     private struct Surplus: Sendable, Equatable {
         let partition: PartitionID
         let generation: Generation
-        let sinceMs: Int64
+        var sinceMs: Int64
     }
 
-    /// How long routers and slow new holders are waited for. After it one ready holder elsewhere is enough; without
+    /// How long routers and slow new holders are waited for. After it one new holder that is ready is enough; without
     /// any, the partition is kept however long it takes.
     public let deadlineMs: Int64
     private let node: ID
@@ -40,24 +39,17 @@ public struct HoldPlan: Sendable, Equatable {
         self.deadlineMs = deadlineMs
     }
 
-    /// `held` is what this node holds, ready or loading; `placement` that of the view's generation; `nowMs` a clock
-    /// that never goes back.
-    public mutating func update(
-        view: MembershipView, placement: Placement, held: PartitionSet, nowMs: Int64
-    ) -> HoldActions {
+    /// `held` is what this node holds, ready or loading; `placement` that of the view's generation.
+    public mutating func update(view: MembershipView, placement: Placement, held: PartitionSet) -> HoldActions {
         let placed = placement.partitions(of: node)
-        let others = view.readyHolders.filter { $0.node != node }
-        let seen = view.routerGenerations.min()
-        note(held.subtracting(placed), generation: view.generation, nowMs: nowMs)
+        note(held.subtracting(placed), view)
         var actions = HoldActions()
         actions.load = placed.subtracting(held)
+        guard !surplus.isEmpty else { return actions }
+        let ready = view.readyHolders
+        let slowest = view.routerPositions.min()
         for entry in surplus {
-            let ready = Set(others.filter { $0.partitions.contains(entry.partition) }.map(\.node))
-            let holders = placement.holders(of: entry.partition)
-            let isHandedOver = !holders.isEmpty && holders.allSatisfy(ready.contains)
-            let isSeen = seen.map { $0 >= entry.generation } ?? true
-            let isOverdue = nowMs - entry.sinceMs >= deadlineMs && !ready.isEmpty
-            if (isHandedOver && isSeen) || isOverdue {
+            if isHandedOver(entry, view, placement, ready, slowest) {
                 actions.drop.insert(entry.partition)
             } else {
                 actions.keep.insert(entry.partition)
@@ -66,12 +58,32 @@ public struct HoldPlan: Sendable, Equatable {
         return actions
     }
 
-    private mutating func note(_ partitions: PartitionSet, generation: Generation, nowMs: Int64) {
+    /// Other nodes that are to drop the partition too do not count: each would go by the other.
+    private func isHandedOver(
+        _ entry: Surplus, _ view: MembershipView, _ placement: Placement, _ ready: [ReadyHolder], _ slowest: Offset?
+    ) -> Bool {
+        let holders = placement.holders(of: entry.partition)
+        let able = holders.filter { holder in
+            ready.contains { $0.node == holder && $0.partitions.contains(entry.partition) }
+        }
+        guard !able.isEmpty else { return false }
+        if view.clockMs - entry.sinceMs >= deadlineMs { return true }
+        guard able.count == holders.count else { return false }
+        // Readiness is no generation: a router must have read the record that tells it, too.
+        let news = able.compactMap { view.member($0)?.changedAt.rawValue }.max() ?? 0
+        return slowest.map { $0.rawValue > max(news, entry.generation.rawValue) } ?? true
+    }
+
+    private mutating func note(_ partitions: PartitionSet, _ view: MembershipView) {
         var fresh = partitions
         surplus.removeAll { !partitions.contains($0.partition) }
-        for entry in surplus { fresh.remove(entry.partition) }
+        for index in surplus.indices {
+            fresh.remove(surplus[index].partition)
+            // The log was made anew, and its clock with it.
+            surplus[index].sinceMs = min(surplus[index].sinceMs, view.clockMs)
+        }
         for partition in fresh.partitions {
-            surplus.append(Surplus(partition: partition, generation: generation, sinceMs: nowMs))
+            surplus.append(Surplus(partition: partition, generation: view.generation, sinceMs: view.clockMs))
         }
     }
 }

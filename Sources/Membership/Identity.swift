@@ -33,9 +33,10 @@ extension MembershipView {
         return member.isSilent ? .free : .wait(member.heartbeat.incarnation)
     }
 
-    /// For a process that has announced itself and read its own record: the view keeps the youngest life alone.
+    /// For a process that has announced itself. The view keeps the youngest life alone: an older one is a former life,
+    /// seen until the first own record is read, and a younger one is another process.
     public func verdict(onRunning id: ID, _ incarnation: Incarnation) -> IdentityVerdict {
-        guard let member = member(id), member.heartbeat.incarnation != incarnation else { return .free }
+        guard let member = member(id), member.heartbeat.incarnation.isYounger(than: incarnation) else { return .free }
         return .taken(member.heartbeat.incarnation)
     }
 }

@@ -21,6 +21,9 @@
 // the same topology, and whoever has it has read the log up to it. What a late reader can miss is a silent member
 // within its grace: so start at or before the oldest record that is younger than the grace, or at the log's start.
 // A log that was made anew (its end fell) needs a new view.
+//
+// Leaving. A member's last heartbeat says that it is gone, and names its life; the tombstone behind it only lets
+// compaction forget the key. A tombstone names no life: one that arrives late would take the next life's place away.
 
 public import Model
 public import Placement
@@ -39,7 +42,7 @@ public struct MembershipTimeouts: Sendable, Hashable {
 /// What a record changed. Silence and its end leave the generation as it is.
 public enum MembershipChange: Hashable, Sendable {
     case joined(ID)
-    /// It said so (a tombstone).
+    /// It said so.
     case left(ID)
     /// Its grace is over.
     case expired(ID)
@@ -62,6 +65,8 @@ public struct Member: Sendable, Hashable {
     /// The log's clock when its last record was read.
     public var readAtMs: Int64
     public var isSilent: Bool
+    /// Of the record that last changed what it may be asked for: whoever has read it knows.
+    public var changedAt: Offset
 }
 
 public struct MembershipView: Sendable, Equatable {
@@ -84,21 +89,25 @@ public struct MembershipView: Sendable, Equatable {
         position = Offset(offset.rawValue + 1)
         let keyBytes = key ?? []
         guard let id = ID(keyBytes.span) else { throw .malformedKey }
-        guard let value else { return leave(id, offset: offset) }
+        guard let value else { return [] }
         let heartbeat = try Heartbeat.decode(value)
         guard heartbeat.id == id else { throw .wrongKey }
         let known = byID[id]
-        if known == nil, byID.count >= Limits.membersMax { throw .tooManyMembers }
         if let known, known.heartbeat.incarnation.isYounger(than: heartbeat.incarnation) { throw .formerLife }
+        if heartbeat.state == .gone { return leave(id, offset: offset) }
+        if known == nil, byID.count >= Limits.membersMax { throw .tooManyMembers }
 
         advanceClock(known: known, timestampMs: timestampMs, carriedMs: heartbeat.clockMs)
         byID[id] = Member(
-            heartbeat: heartbeat, offset: offset, timestampMs: timestampMs, readAtMs: clockMs, isSilent: false)
+            heartbeat: heartbeat, offset: offset, timestampMs: timestampMs, readAtMs: clockMs, isSilent: false,
+            changedAt: known?.changedAt ?? offset)
         // Nobody can have seen a generation above its own record; such a one is a mistake and not taken over.
         if heartbeat.generationSeen.rawValue < offset.rawValue {
             generation = max(generation, heartbeat.generationSeen)
         }
-        let changes = changes(of: heartbeat, known: known) + agedMembers()
+        let own = changes(of: heartbeat, known: known)
+        if !own.isEmpty { byID[id]?.changedAt = offset }
+        let changes = own + agedMembers()
         if changes.contains(where: \.isTopology) { generation = Generation(offset.rawValue) }
         return changes
     }
@@ -126,9 +135,10 @@ public struct MembershipView: Sendable, Equatable {
         }.map { ReadyHolder(node: $0.heartbeat.id, partitions: $0.heartbeat.ready) }
     }
 
-    /// The generations that live routers go by.
-    public var routerGenerations: [Generation] {
-        members.filter { !$0.isSilent && $0.heartbeat.kind.isRouter }.map(\.heartbeat.generationSeen)
+    /// The positions that routers go by. Silent ones count for as long as they are members: one that is cut off from
+    /// Kafka alone still answers clients, by what it last knew.
+    public var routerPositions: [Offset] {
+        byID.values.filter(\.heartbeat.kind.isRouter).map(\.heartbeat.positionSeen)
     }
 
     /// The members that do not agree with `configuration`; a starting node refuses when a live one is among them.

@@ -1,10 +1,9 @@
 // A node: memory, the thread that writes it, the server of its link. `NodeCore` puts them together and knows what the
 // node should hold; it decides nothing about others.
 //
-//   control topic ─► ClusterMember ─► NodeCore.update ─► HoldPlan ─► WriterThread.hold
+//   control topic ─► ClusterMember ─► NodeCore.update ─► NodeLife ─► WriterThread.hold
 //   Kafka ─► WriterThread ─► Store ◄─ StoreHolder (one for each event loop) ◄─ LinkServer ◄═ routers
 
-public import Cluster
 import Ingest
 import Link
 public import Membership
@@ -23,14 +22,8 @@ public final class NodeCore: Sendable {
     public let store: Store
     public let writer: WriterThread
     private let link: LinkServer
-    private let plan: Mutex<Plan>
+    private let life: Mutex<NodeLife>
     private let status: NodeStatus
-
-    private struct Plan {
-        var plan: HoldPlan
-        var held = PartitionSet()
-        var isPlaced = false
-    }
 
     public var linkPort: Int { link.port }
 
@@ -40,7 +33,7 @@ public final class NodeCore: Sendable {
         self.writer = writer
         self.link = link
         self.status = status
-        plan = Mutex(Plan(plan: HoldPlan(node: id)))
+        life = Mutex(NodeLife(node: id))
     }
 
     /// Waits for the topics, then serves the link; reads nothing of the events topic before `update`.
@@ -62,38 +55,37 @@ public final class NodeCore: Sendable {
     public func makeHolder() -> any Holder { StoreHolder(store) }
 
     /// Takes the cluster's state in: loads what is placed here, drops what others have taken over.
-    public func update(_ state: ClusterState, nowMs: Int64) {
-        // Before its own heartbeat is read the node does not stand in the placement, and must not drop everything.
-        guard state.placement.members.contains(where: { $0.id == id }) || isPlaced else { return }
-        let wish = plan.withLock { plan -> PartitionSet? in
-            plan.isPlaced = true
-            let actions = plan.plan.update(
-                view: state.view, placement: state.placement, held: plan.held, nowMs: nowMs)
-            let wish = plan.held.union(actions.load).subtracting(actions.drop)
-            guard wish != plan.held else { return nil }
-            plan.held = wish
-            return wish
-        }
-        if let wish { writer.hold(wish) }
+    public func update(_ state: ClusterState) {
+        let ready = writer.report.ready
+        if let wish = life.withLock({ $0.update(state, ready: ready) }) { writer.hold(wish) }
     }
-
-    public var isPlaced: Bool { plan.withLock { $0.isPlaced } }
 
     /// Whether all that is placed here is ready.
     public var isReady: Bool {
-        let held = plan.withLock { $0.isPlaced ? $0.held : nil }
+        let held = life.withLock { $0.isPlaced ? $0.held : nil }
         guard let held else { return false }
         let report = writer.report
         return report.phase != .waitingForTopics && report.phase != .loadingGlobals
             && held.isSubset(of: report.ready)
     }
 
+    /// Where this node stands between joining and gone.
+    public var state: MemberState {
+        let ready = writer.report.ready
+        return life.withLock { $0.state(ready: ready) }
+    }
+
+    /// Draining, and nobody loses anything when the node goes now.
+    public var isSafeToRemove: Bool { life.withLock { $0.isSafeToRemove } }
+
+    /// From now on others take over what is held here. The next heartbeat says so.
+    public func drain() { life.withLock { $0.drain() } }
+
     /// The node's part of a heartbeat.
     public func describe(in heartbeat: inout Heartbeat, address: MemberAddress?) {
-        let report = writer.report
         heartbeat.link = address
-        heartbeat.holdings = report.holdings
-        heartbeat.state = !isPlaced ? .joining : report.ready.isEmpty ? .warming : .serving
+        heartbeat.holdings = writer.report.holdings
+        heartbeat.state = state
     }
 
     /// Ends the link and then the writer, which writes snapshots of what has changed for `drain` at most.

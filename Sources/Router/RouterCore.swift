@@ -1,7 +1,7 @@
 // A router: the public listener, and the links to the nodes behind it. One answerer and one fan-out client for each
 // event loop, so that a request stays on its loop from the first byte to the last.
 
-public import Cluster
+import Cluster
 import FanOut
 import HTTP1
 import HTTPServer
@@ -21,9 +21,8 @@ public final class RouterCore: Sendable {
     private let server: HTTPServer
     private let local: ID?
     private let localReady: (@Sendable () -> PartitionSet)?
-    private let group: MultiThreadedEventLoopGroup
-    /// The newest generation that every loop goes by; others may drop what it replaced.
-    private let seen = Atomic<Int64>(Generation.none.rawValue)
+    /// Of the control topic: what every request goes by; others may drop what was replaced before it.
+    private let seen = Atomic<Int64>(0)
     private let routing = Mutex(Routing())
     /// Of each loop, as last asked.
     private let counters = Mutex<[FanOutCounters]>([])
@@ -34,17 +33,15 @@ public final class RouterCore: Sendable {
     }
 
     public var httpPort: Int { server.port }
-    public var generationSeen: Generation { Generation(seen.load(ordering: .relaxed)) }
+    public var positionSeen: Offset { Offset(seen.load(ordering: .relaxed)) }
 
     private init(
-        clients: FanOutClients, server: HTTPServer, local: ID?, localReady: (@Sendable () -> PartitionSet)?,
-        group: MultiThreadedEventLoopGroup
+        clients: FanOutClients, server: HTTPServer, local: ID?, localReady: (@Sendable () -> PartitionSet)?
     ) {
         self.clients = clients
         self.server = server
         self.local = local
         self.localReady = localReady
-        self.group = group
     }
 
     /// Listens. Answers 503 until `update` has brought holders.
@@ -81,7 +78,7 @@ public final class RouterCore: Sendable {
             }
         }
         let router = RouterCore(
-            clients: clients, server: server, local: local?.id, localReady: local?.ready, group: group)
+            clients: clients, server: server, local: local?.id, localReady: local?.ready)
         router.register(in: registry)
         return router
     }
@@ -90,7 +87,9 @@ public final class RouterCore: Sendable {
     public func update(_ state: ClusterState) {
         route { $0.state = state }
         clients.counters().whenSuccess { counters in self.counters.withLock { $0 = counters } }
-        confirm(state.view.generation)
+        guard let position = state.view.position else { return }
+        clients.goBy(position)
+        clients.settledPosition().whenSuccess { self.seen.store($0.rawValue, ordering: .relaxed) }
     }
 
     /// The node in this process has other partitions ready than its last heartbeat said.
@@ -106,16 +105,6 @@ public final class RouterCore: Sendable {
             guard snapshot != routing.snapshot else { return }
             routing.snapshot = snapshot
             clients.update(snapshot)
-        }
-    }
-
-    /// Marks the generation as seen once every loop has taken what was handed to it before.
-    private func confirm(_ generation: Generation) {
-        guard generation.rawValue > seen.load(ordering: .relaxed) else { return }
-        let loops = Array(group.makeIterator())
-        let passed = loops.map { $0.submit {} }
-        EventLoopFuture.andAllSucceed(passed, on: loops[0]).whenSuccess {
-            self.seen.max(generation.rawValue, ordering: .relaxed)
         }
     }
 

@@ -110,7 +110,8 @@ struct DemoCommand: ParsableCommand {
             try processes.start(
                 "node-\(number)",
                 ["node", "--data-dir", "\(processes.folder)/node-\(number)", "--node-id", "node-\(number)"]
-                    + ["--link-port", "0", "--management-port", "\(management)"] + kafka)
+                    // Ctrl-C ends the broker as well, and then nobody can take over: not longer than this.
+                    + ["--link-port", "0", "--management-port", "\(management)", "--drain-timeout", "5s"] + kafka)
         }
         try processes.start(
             "router",

@@ -91,11 +91,14 @@ struct DemoProcesses {
 
     var runningCount: Int { processes.count { $0.process.isRunning } }
 
-    /// Stops those that still run, the newest first, and kills whoever takes too long.
+    /// Stops those that still run, the newest first, and kills whoever takes too long. The first one, the broker, goes
+    /// when the others have: they take leave of each other by it.
     func endAll() {
-        for entry in processes.reversed() where entry.process.isRunning { entry.process.terminate() }
         let deadline = ContinuousClock.now + .seconds(Self.stopSeconds)
-        while runningCount > 0, ContinuousClock.now < deadline { _ = usleep(20_000) }
+        for group in [processes.dropFirst(), processes.prefix(1)] {
+            for entry in group.reversed() where entry.process.isRunning { entry.process.terminate() }
+            while group.contains(where: { $0.process.isRunning }), ContinuousClock.now < deadline { _ = usleep(20_000) }
+        }
         for entry in processes where entry.process.isRunning { kill(entry.process.processIdentifier, SIGKILL) }
     }
 }

@@ -90,6 +90,8 @@ final class ManagementAnswerer: Answerer {
 
         var status: String
         var id: String
+        var state: String?
+        var safeToRemove: Bool?
         var phase: String?
         var models: [String: ModelHealth]?
         var behind: Int64?
@@ -102,6 +104,8 @@ final class ManagementAnswerer: Answerer {
 
     private func sendHealth(_ reply: Reply) {
         var health = Health(status: isReady ? "UP" : "DOWN", id: "\(parts.id)")
+        health.state = parts.node.map { "\($0.state)" }
+        health.safeToRemove = parts.node?.isSafeToRemove
         if let report = parts.writer?.report {
             health.phase = report.phase.rawValue
             health.models = Dictionary(

@@ -2,7 +2,7 @@
 // It decides nothing.
 //
 //   start: folder and id → management → (node) writer, topics, link → (router) HTTP → join the cluster
-//   stop:  leave the cluster → (router) drain HTTP → (node) link, writer → management
+//   stop:  (node) drain → leave the cluster → (router) drain HTTP → (node) link, writer → management
 
 import Cluster
 import Foundation
@@ -163,13 +163,35 @@ struct MemberService: Service {
     }
 
     private func takeDown(_ parts: Parts) async {
-        if let cluster = parts.cluster { await cluster.leave() }
-        let began = ContinuousClock.now
-        if let router = parts.router { await router.drain(deadline: member.drainTimeout) }
-        // What the router took of the time is gone for the node's snapshots.
-        let left = max(.zero, member.drainTimeout - began.duration(to: .now))
-        if let node = parts.node { await node.stop(drain: left) } else { await parts.writer?.stop(drain: .zero) }
+        let deadline = ContinuousClock.now + member.drainTimeout
+        if let cluster = parts.cluster {
+            if let node = parts.node, parts.failure == nil { await drain(node, cluster, until: deadline) }
+            await cluster.leave()
+        }
+        if let router = parts.router { await router.drain(deadline: Self.left(until: deadline)) }
+        // What all that took of the time is gone for the node's snapshots.
+        if let node = parts.node {
+            await node.stop(drain: Self.left(until: deadline))
+        } else {
+            await parts.writer?.stop(drain: .zero)
+        }
         logger.info("stopped")
+    }
+
+    private static func left(until deadline: ContinuousClock.Instant) -> Duration {
+        max(.zero, ContinuousClock.now.duration(to: deadline))
+    }
+
+    /// Until the others have taken over what this node holds, or the time is over.
+    private func drain(_ node: NodeCore, _ cluster: ClusterMember, until deadline: ContinuousClock.Instant) async {
+        logger.info("draining: the others take over what is held here")
+        node.drain()
+        cluster.announce()
+        while !node.isSafeToRemove, ContinuousClock.now < deadline, !Task.isCancelled {
+            try? await Task.sleep(for: .milliseconds(20))
+        }
+        if node.isSafeToRemove { return logger.info("drained") }
+        logger.warning("drain.timeout is over before the others have taken over everything that is held here")
     }
 }
 

@@ -52,7 +52,7 @@ final class Parts: Sendable {
             state.last = cluster
             return (state.node, state.router)
         }
-        node?.update(cluster, nowMs: Int64(Clocks.monotonicNs() / 1_000_000))
+        node?.update(cluster)
         router?.update(cluster)
     }
 
@@ -74,7 +74,8 @@ final class Parts: Sendable {
         heartbeat.management = addresses.management
         heartbeat.http = addresses.http
         heartbeat.clockMs = view.clockMs
-        heartbeat.generationSeen = router?.generationSeen ?? view.generation
+        heartbeat.generationSeen = view.generation
+        heartbeat.positionSeen = router?.positionSeen ?? view.position ?? Offset(0)
         if let settings {
             heartbeat.weight = settings.weight
             heartbeat.zone = settings.zone.flatMap { ID($0) }

@@ -66,8 +66,12 @@ final class Cluster {
         brokers = address.trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
-    func startNodes(_ count: Int, replicas: Int) throws {
-        for _ in 0..<count { nodes.append(try startNode(nodes.count, replicas: replicas)) }
+    func startNodes(_ count: Int, replicas: Int, flags: [String] = []) throws {
+        for _ in 0..<count { nodes.append(try startNode(nodes.count, replicas: replicas, flags: flags)) }
+    }
+
+    func waitUntilReady(node number: Int) throws {
+        try waitUntilReady(nodes[number].process, nodes[number].management)
     }
 
     /// Starts a node again that has ended, with the id and folder that it had, and waits until it is ready.
@@ -77,14 +81,16 @@ final class Cluster {
         try waitUntilReady(node.process, node.management)
     }
 
-    private func startNode(_ number: Int, replicas: Int) throws -> (process: ChildProcess, management: HTTPClient) {
+    private func startNode(
+        _ number: Int, replicas: Int, flags: [String] = []
+    ) throws -> (process: ChildProcess, management: HTTPClient) {
         let management = try freePort()
         let process = try ChildProcess(
             "node-\(number)", binary: binary,
             arguments: [
                 "node", "--kafka-brokers", brokers, "--data-dir", folder.path + "/node-\(number)", "--link-port", "0",
                 "--management-port", "\(management)", "--cluster-replicas", "\(replicas)",
-            ], folder: folder)
+            ] + flags, folder: folder)
         return (process, HTTPClient(port: management))
     }
 
@@ -161,9 +167,7 @@ final class Cluster {
                 guard node.process.isRunning else {
                     throw WaitFailure(description: "\(node.process.name) ended:\n\(node.process.output.suffix(2000))")
                 }
-                guard let response = try? node.management.request("GET", "/health"), response.status == 200,
-                    let health = try? JSONDecoder().decode(NodeHealth.self, from: Data(response.body))
-                else { return false }
+                guard let health = NodeHealth(node.management) else { return false }
                 // All global partitions, and at least one of the events topic.
                 guard health.partitions.count > 5 * Self.partitions else { return false }
                 return health.partitions.allSatisfy { $0.applied >= ends["\($0.topic)/\($0.partition)"] ?? 0 }
@@ -173,12 +177,27 @@ final class Cluster {
 }
 
 /// What of `/health` the tests look at.
-private struct NodeHealth: Decodable {
+struct NodeHealth: Decodable {
     struct Partition: Decodable {
         var topic: String
         var partition: Int
+        var ready: Bool?
         var applied: Int64
     }
+    var state: String
+    var safeToRemove: Bool
+
+    /// Nil where nobody answers.
+    init?(_ management: HTTPClient) {
+        guard let response = try? management.request("GET", "/health"), response.status == 200,
+            let health = try? JSONDecoder().decode(NodeHealth.self, from: Data(response.body))
+        else { return nil }
+        self = health
+    }
+
+    /// The partitions of the events topic that it may be asked for.
+    var ready: Set<Int> { Set(partitions.filter { $0.topic == "events" && $0.ready == true }.map(\.partition)) }
+
     var partitions: [Partition]
 }
 

@@ -9,7 +9,7 @@ struct MembershipTests {
     static let instant = "2018-12-26T00:00:00Z"
 
     /// A reference of the football fixtures.
-    private func footballReference(_ football: String) throws -> Reference {
+    static func footballReference(_ football: String) throws -> Reference {
         let reference = Reference()
         for message in try messages(of: football) {
             reference.apply(message.kind, key: message.key, value: message.value)
@@ -17,10 +17,10 @@ struct MembershipTests {
         return reference
     }
 
-    private func compare(
+    static func compare(
         _ count: Int, _ client: HTTPClient, _ reference: Reference, seed: UInt64, _ round: String
     ) throws {
-        let now = referenceMilliseconds(Self.instant)
+        let now = referenceMilliseconds(instant)
         var requests = RequestGenerator(seed: seed, reference: reference)
         for index in 0..<count {
             if let difference = try difference(requests.next(), client, reference, now: now) {
@@ -36,18 +36,18 @@ struct MembershipTests {
         let (binary, football) = try #require(Prerequisites.met)
         var random = SeededGenerator.forTest()
         let seed = random.next()
-        let reference = try footballReference(football)
+        let reference = try Self.footballReference(football)
         let cluster = try Cluster(binary: binary)
         try cluster.publish(football)
         try cluster.startNodes(3, replicas: 2)
         let router = try cluster.startRouter(now: Self.instant)
         try cluster.waitUntilApplied()
-        try compare(200, router, reference, seed: seed, "undisturbed")
+        try Self.compare(200, router, reference, seed: seed, "undisturbed")
         for victim in 0..<3 {
             cluster.nodes[victim].process.kill()
-            try compare(300, router, reference, seed: seed &+ UInt64(victim), "node \(victim) killed")
+            try Self.compare(300, router, reference, seed: seed &+ UInt64(victim), "node \(victim) killed")
             try cluster.restartNode(victim, replicas: 2)
-            try compare(100, router, reference, seed: seed, "node \(victim) back")
+            try Self.compare(100, router, reference, seed: seed, "node \(victim) back")
         }
     }
 
@@ -61,11 +61,11 @@ struct MembershipTests {
         let (binary, football) = try #require(Prerequisites.met)
         var random = SeededGenerator.forTest()
         let seed = random.next()
-        let reference = try footballReference(football)
+        let reference = try Self.footballReference(football)
         let cluster = try Cluster(binary: binary)
         try cluster.publish(football)
         try cluster.startNodes(nodes, replicas: 1)
         let server = try cluster.startServer(now: Self.instant, replicas: replicas)
-        try compare(500, server, reference, seed: seed, "serve among \(nodes) nodes")
+        try Self.compare(500, server, reference, seed: seed, "serve among \(nodes) nodes")
     }
 }

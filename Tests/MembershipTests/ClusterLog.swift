@@ -57,5 +57,5 @@ func makeRouter(_ id: String, seen: Int64) -> Heartbeat {
     Heartbeat(
         kind: .router, id: makeID(id), incarnation: Incarnation(startedMs: 1, number: 8), state: .serving,
         configuration: configuration12, http: MemberAddress(host: "10.0.0.9", port: 8080),
-        generationSeen: Generation(seen))
+        generationSeen: Generation(seen), positionSeen: Offset(seen + 1))
 }

@@ -44,8 +44,8 @@ private struct RandomCluster {
         switch Int.random(in: 0..<5, using: &random) {
         case 0: live[key] = nil
         case 1:
-            live[key] = nil
-            log.append(key, nil)
+            guard let last = live.removeValue(forKey: key)?.farewell else { return }
+            log.append(last)
             try read()
         case 2: live[key]?.weight = Int.random(in: 1...4, using: &random)
         case 3: live[key]?.state = .draining

@@ -26,6 +26,7 @@ struct HeartbeatCodecTests {
             zone: Bool.random(using: &random) ? makeID("zone-1") : nil,
             servingLoad: Int.random(in: 0...4000, using: &random),
             generationSeen: Generation(Int64.random(in: -1...(1 << 40), using: &random)),
+            positionSeen: Offset(Int64.random(in: 0...(1 << 40), using: &random)),
             clockMs: Int64.random(in: 0...(1 << 50), using: &random),
             holdings: (0..<partitions).filter { _ in Bool.random(using: &random) }.map {
                 Holding(

@@ -39,11 +39,47 @@ struct MembershipViewTests {
         }
         #expect(view.placementMembers.map(\.id) == [Self.b])
         #expect(view.readyHolders.map(\.node) == [Self.a, Self.b])
-        log.append(Self.a, nil)
+        log.append(makeNode("a", life: 2).farewell)
         #expect(try view.apply(log.last) == [.left(Self.a)])
-        log.append(Self.a, nil)
+        log.append(makeNode("a", life: 2).farewell)
         #expect(try view.apply(log.last) == [])
         #expect(view.generation == Generation(8))
+    }
+
+    /// The tombstone of a life that has left comes behind the first heartbeat of the next one.
+    @Test func aLateTombstoneTakesNobodyAway() throws {
+        var log = ClusterLog()
+        var view = MembershipView()
+        log.append(makeNode("a", life: 1))
+        log.append(makeNode("a", life: 1).farewell)
+        log.append(makeNode("a", life: 2, ready: [1]))
+        for entry in log.entries { try view.apply(entry) }
+        log.append(Self.a, nil)
+        #expect(try view.apply(log.last) == [])
+        #expect(view.readyHolders.map(\.node) == [Self.a])
+        // So does its last word, where it is written twice.
+        log.append(makeNode("a", life: 1).farewell)
+        #expect(throws: HeartbeatError.formerLife) { try view.apply(log.last) }
+    }
+
+    @Test func tellsSinceWhenAMemberMayBeAsked() throws {
+        var log = ClusterLog()
+        var view = MembershipView()
+        for heartbeat in [
+            makeNode("a"), makeNode("a", ready: [1]), makeNode("a", ready: [1]), makeNode("a", ready: [1, 2]),
+        ] {
+            log.append(heartbeat, afterMs: 1_000)
+            try view.apply(log.last)
+        }
+        #expect(view.member(Self.a)?.changedAt == Offset(3))
+        for _ in 0..<8 {
+            log.append(makeNode("b"), afterMs: 1_000)
+            try view.apply(log.last)
+        }
+        // Silence takes it away from requests, so speaking again is news.
+        log.append(makeNode("a", ready: [1, 2]))
+        try view.apply(log.last)
+        #expect(view.member(Self.a)?.changedAt == Offset(12))
     }
 
     /// `a` stops at once; `b` alone moves the clock on, second by second.
@@ -216,7 +252,9 @@ struct IdentityTests {
         let young = Incarnation(startedMs: 101, number: 7)
         #expect(view.verdict(onRunning: a, former) == .taken(young))
         #expect(view.verdict(onRunning: a, young) == .free)
-        log.append(a, nil)
+        // Two that start at once: the older one's own record is refused, so it never reads itself, and steps down.
+        #expect(view.verdict(onRunning: a, Incarnation(startedMs: 102, number: 7)) == .free)
+        log.append(makeNode("a", life: 101).farewell)
         try view.apply(log.last)
         #expect(view.verdict(onStarting: a, mine, logEnd: Offset(9)) == .free)
     }

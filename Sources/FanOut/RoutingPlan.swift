@@ -1,14 +1,12 @@
 // From the cluster's state to what fan-out goes by. Pure.
 
-import Cluster
-import FanOut
-import Membership
-import Model
+public import Membership
+public import Model
 import Placement
 
-enum RoutingPlan {
+public enum RoutingPlan {
     /// Who may be asked for what, and covers over it. `local` is this process's own node, read in place.
-    static func snapshot(of state: ClusterState, local: ID?, localReady: PartitionSet?) -> RoutingSnapshot {
+    public static func snapshot(of state: ClusterState, local: ID?, localReady: PartitionSet?) -> RoutingSnapshot {
         let holders = state.view.readyHolders.map { holder -> ReadyHolder in
             // What this process holds it knows better, and sooner, than its own heartbeat tells.
             guard holder.node == local, let localReady else { return holder }

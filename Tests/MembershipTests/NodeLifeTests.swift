@@ -1,0 +1,93 @@
+import Model
+import Placement
+import Testing
+
+@testable import Membership
+
+struct NodeLifeTests {
+    static let me = makeID("a")
+    static let all = PartitionSet(below: 12)
+
+    static func state(_ heartbeats: [Heartbeat]) throws -> ClusterState {
+        let view = try HoldPlanTests.view(heartbeats)
+        return ClusterState(
+            view: view,
+            placement: Placement.place(members: view.placementMembers, partitions: 12, replicas: .count(2)))
+    }
+
+    static let allReady = Array(0..<12)
+
+    @Test func fromJoiningToDraining() throws {
+        var life = NodeLife(node: Self.me)
+        #expect(life.state(ready: PartitionSet()) == .joining)
+        // Its own heartbeat is not read yet: the placement of the others says nothing about it.
+        #expect(life.update(try Self.state([makeNode("b")]), ready: PartitionSet()) == nil)
+        #expect(life.update(try Self.state([makeNode("a"), makeNode("b")]), ready: PartitionSet()) == Self.all)
+        #expect(life.state(ready: PartitionSet()) == .warming)
+        #expect(life.state(ready: HoldPlanTests.set([3])) == .serving)
+        life.drain()
+        #expect(life.state(ready: HoldPlanTests.set([3])) == .draining)
+    }
+
+    /// One partition on one of two nodes: the other has nothing to hold, and that is no reason to warm for ever.
+    @Test func withNothingToHoldItServes() throws {
+        let placement = Placement.place(
+            members: ["a", "z"].map { PlacementMember(id: makeID($0)) }, partitions: 1, replicas: .count(1))
+        let idle = placement.holders(of: PartitionID(0)) == [Self.me] ? makeID("z") : Self.me
+        var life = NodeLife(node: idle)
+        let state = ClusterState(view: try HoldPlanTests.view([makeNode("a"), makeNode("z")]), placement: placement)
+        #expect(life.update(state, ready: PartitionSet()) == nil)
+        #expect(life.state(ready: PartitionSet()) == .serving)
+    }
+
+    struct Drain: Sendable {
+        var note: String
+        var others: [Heartbeat]
+        var ready = Array(0..<12)
+        var isSafe: Bool
+    }
+
+    static let drains = [
+        Drain(note: "nobody else", others: [], isSafe: true),
+        Drain(note: "the others are not ready", others: [makeNode("b"), makeNode("c")], isSafe: false),
+        Drain(
+            note: "one partition is not taken over",
+            others: [makeNode("b", ready: allReady), makeNode("c", ready: Array(1..<12))], isSafe: false),
+        Drain(
+            note: "that partition is not ready here either",
+            others: [makeNode("b", ready: allReady), makeNode("c", ready: Array(1..<12))], ready: Array(1..<12),
+            isSafe: true),
+        Drain(
+            note: "all taken over", others: [makeNode("b", ready: allReady), makeNode("c", ready: allReady)],
+            isSafe: true),
+        Drain(
+            note: "a router has not read it",
+            others: [makeNode("b", ready: allReady), makeNode("c", ready: allReady), makeRouter("r", seen: 0)],
+            isSafe: false),
+        Drain(note: "all others drain too", others: [makeNode("b", state: .draining)], isSafe: true),
+        Drain(note: "only a router stays", others: [makeRouter("r", seen: 0)], isSafe: true),
+    ]
+
+    @Test(arguments: drains)
+    func safeToRemove(_ test: Drain) throws {
+        var life = NodeLife(node: Self.me)
+        let ready = HoldPlanTests.set(test.ready)
+        let serving = makeNode("a", ready: test.ready)
+        _ = life.update(try Self.state([serving]), ready: ready)
+        life.drain()
+        // Not before the cluster has read that it drains.
+        _ = life.update(try Self.state([serving] + test.others), ready: ready)
+        #expect(!life.isSafeToRemove, "\(test.note)")
+        let draining = makeNode("a", state: .draining, ready: test.ready)
+        // What is held answers to the end.
+        #expect(life.update(try Self.state([draining] + test.others), ready: ready) == nil)
+        #expect(life.held == Self.all)
+        #expect(life.isSafeToRemove == test.isSafe, "\(test.note)")
+    }
+
+    @Test func whatWasNeverPlacedIsSafeAtOnce() {
+        var life = NodeLife(node: Self.me)
+        life.drain()
+        #expect(life.isSafeToRemove)
+    }
+}
