@@ -1,8 +1,8 @@
 // Choosing whom to ask. In turn: the local node for what it holds, a planned cover (on the first round), the good
 // nodes that hold most of the rest, and when all that is not enough, the nodes that look bad too (fail open).
 //
-// A request asks a node for a partition at most once, but for one more round without needs when all were behind, and
-// for what it was asked together with partitions that another answered. So a request ends: each round of asks takes
+// A request asks a node for a partition at most once, but for one more round without needs when all were behind (or
+// the others silent), and for what it was asked together with partitions that another answered. So a request ends: each round of asks takes
 // (node, partition) pairs that are never given back, or follows an answer.
 
 import Model
@@ -118,21 +118,48 @@ extension FanOut {
     mutating func assign(
         _ partitions: PartitionSet, slot: Int, isFirst: Bool, nowNs: UInt64, actions: inout [FanOutAction]
     ) {
-        var rest = choose(partitions, slot: slot, isFirst: isFirst, nowNs: nowNs, actions: &actions)
+        // Apart, so that no ask has partitions of both kinds.
+        let dropped = partitions.intersection(requests[slot].dropped)
+        var rest = dropped
+        if !dropped.isEmpty {
+            rest = choose(dropped, slot: slot, isFirst: isFirst, nowNs: nowNs, actions: &actions)
+        }
+        let others = partitions.subtracting(dropped)
+        rest = rest.union(choose(others, slot: slot, isFirst: isFirst, nowNs: nowNs, actions: &actions))
         guard requests[slot].isActive else { return }
         rest = rest.subtracting(asked(slot) { $0 == .late })
         guard !rest.isEmpty else { return }
         let behind = asked(slot) { $0 == .behind }
-        if !requests[slot].dropsNeeds, rest.isSubset(of: behind) {
-            requests[slot].dropsNeeds = true
-            for ask in requests[slot].asks.indices where requests[slot].asks[ask].state == .behind {
-                requests[slot].asks[ask].state = .superseded
-            }
-            rest = choose(rest, slot: slot, isFirst: false, nowNs: nowNs, actions: &actions)
+        let again = rest.intersection(behind).subtracting(requests[slot].dropped)
+        if !again.isEmpty {
+            rest = rest.subtracting(again).union(drop(again, slot: slot, nowNs: nowNs, actions: &actions))
             guard requests[slot].isActive, !rest.isEmpty else { return }
         }
         let missing = requests[slot].isAnyNode ? PartitionSet() : rest.subtracting(behind)
         fail(slot, .noHolder(missing), actions: &actions)
+    }
+
+    /// Asks for these partitions once more, whatever was shown before. Returns those that no node was left for.
+    private mutating func drop(
+        _ partitions: PartitionSet, slot: Int, nowNs: UInt64, actions: inout [FanOutAction]
+    ) -> PartitionSet {
+        requests[slot].dropped = requests[slot].dropped.union(partitions)
+        for ask in requests[slot].asks.indices where requests[slot].asks[ask].state == .behind {
+            let isPart = !requests[slot].asks[ask].partitions.intersection(partitions).isEmpty
+            if isPart { requests[slot].asks[ask].state = .superseded }
+        }
+        return choose(partitions, slot: slot, isFirst: false, nowNs: nowNs, actions: &actions)
+    }
+
+    /// Half of the time is over. Where all that are still waited for are silent, holders that said that they are behind
+    /// are asked once more: an answer older than one before is better than none.
+    mutating func stopWaiting(_ slot: Int, nowNs: UInt64, actions: inout [FanOutAction]) {
+        let waiting = asked(slot) { $0 == .deferred || $0 == .open }
+        let behind = asked(slot) { $0 == .behind }.subtracting(requests[slot].dropped)
+        let stuck = unanswered(slot).subtracting(waiting).intersection(behind)
+        guard !stuck.isEmpty else { return }
+        _ = drop(stuck, slot: slot, nowNs: nowNs, actions: &actions)
+        askLocalLast(slot, nowNs: nowNs, actions: &actions)
     }
 
     /// Returns the partitions that no node was left for.
@@ -223,9 +250,14 @@ extension FanOut {
         let id = RequestID(slot: slot, life: requests[slot].life)
         let partitions = requests[slot].isAnyNode ? PartitionSet() : requests[slot].asks[ask].partitions
         let remainingNs = requests[slot].deadlineNs - min(nowNs, requests[slot].deadlineNs)
+        // The local share is asked as one: it was behind in some of it.
+        let ours = requests[slot].asks[ask].partitions
+        let isLocal = nodes[requests[slot].asks[ask].node.slot].isLocal
+        let dropped = requests[slot].dropped
+        let dropsNeeds = isLocal ? !ours.intersection(dropped).isEmpty : ours.isSubset(of: dropped)
         actions.append(
             .ask(
                 AskID(id, ask: ask), node: requests[slot].asks[ask].node, partitions: partitions,
-                remainingNs: remainingNs, dropsNeeds: requests[slot].dropsNeeds))
+                remainingNs: remainingNs, dropsNeeds: dropsNeeds))
     }
 }

@@ -130,7 +130,8 @@ public struct FanOut {
         var isActive = false
         /// No partitions, any node: `needed` is then a stand-in that every node holds.
         var isAnyNode = false
-        var dropsNeeds = false
+        /// All their holders were behind: they are asked for once more, without needs.
+        var dropped = PartitionSet()
         var needed = PartitionSet()
         var answered = PartitionSet()
         var deadlineNs: UInt64 = 0
@@ -225,7 +226,7 @@ public struct FanOut {
         rotation &+= 1
         requests[slot].isActive = true
         requests[slot].isAnyNode = partitions == nil
-        requests[slot].dropsNeeds = false
+        requests[slot].dropped = PartitionSet()
         requests[slot].needed = partitions ?? PartitionSet(below: 1)
         requests[slot].answered = PartitionSet()
         requests[slot].deadlineNs = nowNs + rules.requestTimeoutNs
@@ -274,7 +275,7 @@ public struct FanOut {
         requests[slot].answered = requests[slot].answered.union(partitions)
         supersede(partitions, slot: slot)
         guard requests[slot].answered != requests[slot].needed else {
-            if requests[slot].dropsNeeds { counters.monotonicViolations += 1 }
+            if !requests[slot].dropped.isEmpty { counters.monotonicViolations += 1 }
             complete(slot, actions: &actions)
             return true
         }
@@ -318,6 +319,9 @@ public struct FanOut {
             if nowNs >= requests[slot].deadlineNs {
                 fail(slot, .deadline, actions: &actions)
                 continue
+            }
+            if nowNs + rules.requestTimeoutNs / 2 >= requests[slot].deadlineNs {
+                stopWaiting(slot, nowNs: nowNs, actions: &actions)
             }
             var ask = 0
             while requests[slot].isActive, ask < requests[slot].asks.count {

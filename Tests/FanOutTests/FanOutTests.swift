@@ -198,6 +198,46 @@ func ask(
         #expect(scene.machine.counters.monotonicViolations == 1)
     }
 
+    /// Nobody has what was shown of partition 0. Partition 1 has nothing to do with it.
+    @Test func whatIsBehindInOnePartitionKeepsTheNeedsOfOthers() {
+        var scene = Scene()
+        let id = scene.begin(set(0, 1))
+        #expect(scene.taken() == [ask(id, 0, node: 0, set(0, 1))])
+        let apart = scene.refused(AskID(id, ask: 0), .behind)
+        #expect(Set(apart.map(askedNode)) == [1, 2])
+        let ofC = apart.firstIndex { askedNode($0) == 2 } ?? 0
+        let again = scene.refused(AskID(id, ask: 1 + ofC), .behind)
+        #expect(again.count == 1 && again.allSatisfy { asks($0, for: set(0), dropsNeeds: true) }, "\(again)")
+        let other = scene.refused(AskID(id, ask: 2 - ofC), .notReady)
+        #expect(other.count == 1 && other.allSatisfy { asks($0, for: set(1), dropsNeeds: false) }, "\(other)")
+    }
+
+    /// One holder is behind, the other silent: the one that lives answers, though not at once.
+    @Test func whoIsBehindAnswersWhereTheOthersAreSilent() {
+        var scene = Scene()
+        let id = scene.begin(set(0))
+        _ = scene.taken()
+        #expect(scene.refused(AskID(id, ask: 0), .behind).count == 1)
+        for nowMs in [200, 499] as [UInt64] {
+            scene.machine.tick(nowNs: nowMs * ms, actions: &scene.actions)
+            #expect(!scene.taken().contains { askedNode($0) >= 0 }, "at \(nowMs) ms")
+        }
+        scene.machine.tick(nowNs: 500 * ms, actions: &scene.actions)
+        let again = scene.taken()
+        #expect(again.contains { asks($0, for: set(0), dropsNeeds: true) }, "\(again)")
+        #expect(scene.replied(AskID(id, ask: 2)).1 == [.complete(id)])
+        #expect(scene.machine.counters.monotonicViolations == 1)
+    }
+
+    /// Of an ask, whom; else -1.
+    private func askedNode(_ action: FanOutAction) -> Int {
+        if case .ask(_, let node, _, _, _) = action { node.slot } else { -1 }
+    }
+
+    private func asks(_ action: FanOutAction, for partitions: PartitionSet, dropsNeeds: Bool) -> Bool {
+        if case .ask(_, _, partitions, _, dropsNeeds) = action { true } else { false }
+    }
+
     @Test func behindIsNoReasonToAskForEver() {
         var scene = Scene()
         let id = scene.begin(set(2))
