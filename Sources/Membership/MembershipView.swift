@@ -80,6 +80,17 @@ public struct MembershipView: Sendable, Equatable {
 
     public init(timeouts: MembershipTimeouts = MembershipTimeouts()) { self.timeouts = timeouts }
 
+    /// As it was when it was kept.
+    init(
+        timeouts: MembershipTimeouts, generation: Generation, clockMs: Int64, position: Offset?, members: [Member]
+    ) {
+        self.timeouts = timeouts
+        self.generation = generation
+        self.clockMs = clockMs
+        self.position = position
+        for member in members { byID[member.heartbeat.id] = member }
+    }
+
     /// Takes one record of the control topic in and says what it changed, in a fixed order: what the record says of
     /// its member, then what its time did to others, by id. A refused record changes nothing.
     public mutating func apply(

@@ -23,7 +23,7 @@ public final class DataDirectory: Sendable {
                 "data.dir \(path): in use by process \(holder ?? "(unknown)"); stop it or give another --data-dir",
                 code: .system)
         }
-        guard ftruncate(file, 0) == 0, Self.write(file, "\(getpid())\n") else {
+        guard ftruncate(file, 0) == 0, Self.write(file, Array("\(getpid())\n".utf8)) else {
             defer { close(file) }
             throw Self.failure("write", path + "/lock")
         }
@@ -50,17 +50,51 @@ public final class DataDirectory: Sendable {
         return id
     }
 
-    /// Written beside and renamed, so a crash leaves no half id.
     private func makeID(_ name: String) throws(CommandError) -> ID {
         let text = "m-" + String(UInt64.random(in: (1 << 60)...UInt64.max), radix: 16)
         guard let id = ID(text) else { preconditionFailure("a made id is legal") }
-        let file = unsafe open(name + ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-        guard file >= 0 else { throw Self.failure("write", name) }
-        defer { close(file) }
-        guard Self.write(file, text + "\n"), fsync(file) == 0, unsafe rename(name + ".new", name) == 0 else {
-            throw Self.failure("write", name)
-        }
+        try Self.replace(name, with: Array((text + "\n").utf8))
         return id
+    }
+
+    /// Puts these bytes in the place of a file of the folder. One caller for each name at a time.
+    public func replace(_ name: String, with bytes: [UInt8]) throws(CommandError) {
+        try Self.replace(path + "/" + name, with: bytes)
+        let folder = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard folder >= 0 else { throw Self.failure("open", path) }
+        defer { close(folder) }
+        // The new name, too, outlives a crash of the machine.
+        guard fsync(folder) == 0 else { throw Self.failure("sync", path) }
+    }
+
+    /// Written beside and renamed, so a crash leaves the old or the new and no half of one.
+    private static func replace(_ name: String, with bytes: [UInt8]) throws(CommandError) {
+        let file = unsafe open(name + ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        guard file >= 0 else { throw failure("write", name) }
+        defer { close(file) }
+        guard write(file, bytes), fsync(file) == 0, unsafe rename(name + ".new", name) == 0 else {
+            throw failure("write", name)
+        }
+    }
+
+    /// The bytes of a file of the folder; nil where there is none, or where it has more than `bytesMax`.
+    public func contents(of name: String, bytesMax: Int) throws(CommandError) -> [UInt8]? {
+        let file = unsafe open(path + "/" + name, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else {
+            guard errno == ENOENT else { throw Self.failure("open", path + "/" + name) }
+            return nil
+        }
+        defer { close(file) }
+        var bytes: [UInt8] = []
+        while bytes.count <= bytesMax {
+            let offset = bytes.count
+            let more = unsafe [UInt8](unsafeUninitializedCapacity: 64 << 10) { buffer, count in
+                count = unsafe max(0, pread(file, buffer.baseAddress, buffer.count, off_t(offset)))
+            }
+            if more.isEmpty { return bytes }
+            bytes += more
+        }
+        return nil
     }
 
     private static func makeFolders(_ path: String) throws(CommandError) {
@@ -83,8 +117,16 @@ public final class DataDirectory: Sendable {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    private static func write(_ file: Int32, _ text: String) -> Bool {
-        let bytes = Array(text.utf8)
-        return unsafe bytes.withUnsafeBytes { unsafe Glibc.write(file, $0.baseAddress, $0.count) } == bytes.count
+    private static func write(_ file: Int32, _ bytes: [UInt8]) -> Bool {
+        unsafe bytes.withUnsafeBytes { bytes in
+            var written = 0
+            while written < bytes.count {
+                let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[written...])
+                let count = unsafe Glibc.write(file, rest.baseAddress, rest.count)
+                guard count > 0 else { return false }
+                written += count
+            }
+            return true
+        }
     }
 }
