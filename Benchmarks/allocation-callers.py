@@ -9,7 +9,7 @@ MAPS: a copy of /proc/PID/maps; SYMBOLS: what `nm --defined-only` and `readelf -
     ours N          the innermost caller that is no runtime's or standard library's is of a module of this project
     nio N           of SwiftNIO
     rest N          of another package, or no such caller is known
-    background N    whoever called: on the writer's thread, the cluster's or one of librdkafka's, which no request waits for
+    background N    whoever called: on the writer's thread, the watch's, the cluster's or one of librdkafka's, which no request waits for
 
 With --stacks also the N stacks that called most, innermost first.
 """
@@ -89,8 +89,9 @@ def owner_of(name):
 
 
 def is_background(name):
-    """Whether a function runs on the writer's or the cluster's thread alone."""
-    return name.startswith("$s7Cluster") or "12WriterThread" in name
+    """Whether a function runs on the writer's, the watch's or the cluster's thread alone, or writes a router's view."""
+    return name.startswith("$s7Cluster") or any(
+        owner in name for owner in ("12WriterThread", "11BrokerWatch", "10ViewKeeper"))
 
 
 def main():

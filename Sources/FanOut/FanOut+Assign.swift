@@ -62,7 +62,7 @@ extension FanOut {
             case .deferred, .open, .late:
                 let isTouched = !requests[slot].asks[ask].partitions.intersection(partitions).isEmpty
                 if isTouched { requests[slot].asks[ask].state = .superseded }
-            case .answered, .behind, .failed, .superseded: break
+            case .answered, .behind, .failed, .shed, .stale, .superseded: break
             }
         }
     }
@@ -81,7 +81,7 @@ extension FanOut {
                 let others = asked(slot) { $0 == .deferred || $0 == .open || $0 == .late }
                 let lost = requests[slot].asks[ask].partitions.subtracting(others)
                 replace(lost, slot: slot, nowNs: nowNs, actions: &actions)
-            case .answered, .behind, .failed, .superseded: break
+            case .answered, .behind, .failed, .shed, .stale, .superseded: break
             }
         }
     }
@@ -135,8 +135,24 @@ extension FanOut {
             rest = rest.subtracting(again).union(drop(again, slot: slot, nowNs: nowNs, actions: &actions))
             guard requests[slot].isActive, !rest.isEmpty else { return }
         }
-        let missing = requests[slot].isAnyNode ? PartitionSet() : rest.subtracting(behind)
-        fail(slot, .noHolder(missing), actions: &actions)
+        fail(slot, failure(of: rest.subtracting(behind), slot: slot), actions: &actions)
+    }
+
+    /// Why nobody is left to ask for these partitions.
+    private func failure(of rest: PartitionSet, slot: Int) -> FanOutFailure {
+        let shed = asked(slot) { $0 == .shed }
+        let stale = asked(slot) { $0 == .stale }
+        guard !rest.isEmpty, rest.isSubset(of: shed.union(stale)) else {
+            return .noHolder(requests[slot].isAnyNode ? PartitionSet() : rest)
+        }
+        guard rest.isSubset(of: stale) else { return .overloaded }
+        var oldest: UInt32 = 0
+        for partition in rest.partitions {
+            let best = requests[slot].asks.filter { $0.state == .stale && $0.partitions.contains(partition) }
+                .map(\.freshnessMs).min()
+            oldest = max(oldest, best ?? 0)
+        }
+        return .stale(freshnessMs: oldest)
     }
 
     /// Asks for these partitions once more, whatever was shown before. Returns those that no node was left for.

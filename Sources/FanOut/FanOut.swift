@@ -59,6 +59,8 @@ public enum FanOutFailure: Error, Sendable, Equatable {
     /// Too many requests in flight, or too many asks for one.
     case overloaded
     case answerTooLarge
+    /// No holder is as fresh as the query wants; the best answer there is is this old.
+    case stale(freshnessMs: UInt32)
 }
 
 public enum AskRefusal: Sendable, Equatable {
@@ -69,6 +71,10 @@ public enum AskRefusal: Sendable, Equatable {
     case expired
     /// The link could not take the ask.
     case linkFull
+    /// The holder sheds load, or its reply has no room here.
+    case overloaded
+    /// The holder is not as fresh as the query wants.
+    case stale(freshnessMs: UInt32)
 }
 
 public enum FanOutAction: Sendable, Equatable {
@@ -112,6 +118,10 @@ public struct FanOut {
         case behind
         /// Refused or lost.
         case failed
+        /// Refused by a holder that sheds load.
+        case shed
+        /// Refused by a holder that is not fresh enough.
+        case stale
         /// Another ask answered some of its partitions. Its node counts as not asked.
         case superseded
     }
@@ -121,6 +131,8 @@ public struct FanOut {
         var partitions: PartitionSet
         var state: AskState
         var askedNs: UInt64
+        /// Of one that was refused as stale.
+        var freshnessMs: UInt32 = 0
 
         var isAwaited: Bool { state == .open || state == .late }
     }
@@ -304,6 +316,10 @@ public struct FanOut {
         case .expired where nowNs + Self.remainingStepNs >= requests[slot].deadlineNs:
             fail(slot, .deadline, actions: &actions)
             return
+        case .overloaded: requests[slot].asks[ask.ask].state = .shed
+        case .stale(let freshnessMs):
+            requests[slot].asks[ask.ask].state = .stale
+            requests[slot].asks[ask.ask].freshnessMs = freshnessMs
         case .notReady, .expired, .linkFull: requests[slot].asks[ask.ask].state = .failed
         }
         if wasLate {

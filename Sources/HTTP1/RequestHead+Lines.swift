@@ -88,6 +88,9 @@ extension RequestHead {
             addEncoding(value)
         case 17 where bytes.equalsIgnoringCase(name, "transfer-encoding"):
             hasTransferEncoding = true
+        case 26 where bytes.equalsIgnoringCase(name, "favorites-max-staleness-ms"):
+            stalenessCount += 1
+            staleness = ByteRange(value)
         default:
             break
         }

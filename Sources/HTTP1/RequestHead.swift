@@ -61,6 +61,10 @@ public struct RequestHead: Sendable, BitwiseCopyable {
     @usableFromInline var conditionCount = 0
     @usableFromInline var conditions = InlineArray<4, ByteRange>(repeating: .empty)
 
+    /// Lines of `Favorites-Max-Staleness-Ms`, and the last one's value.
+    var stalenessCount = 0
+    var staleness = ByteRange.empty
+
     var encodingCount = 0
     var encodings = InlineArray<4, ByteRange>(repeating: .empty)
 

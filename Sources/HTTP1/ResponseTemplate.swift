@@ -53,14 +53,16 @@ extension ResponseTemplate {
     /// The most bytes that `write` needs beside the template's.
     public static let variableBytesMax =
         DateLine.bytesCount + "Content-Length: 9223372036854775807\r\n".utf8.count
-        + "ETag: \r\n".utf8.count + EntityTag.bytesCount + "Connection: keep-alive\r\n\r\n".utf8.count
+        + "ETag: \r\n".utf8.count + EntityTag.bytesCount + "Favorites-Freshness-Ms: 4294967295\r\n".utf8.count
+        + "Connection: keep-alive\r\n\r\n".utf8.count
 
     /// Writes a whole head, the empty line included, to the start of `output`, which must have room for the template
     /// and `variableBytesMax`. Returns the number of bytes. Without a `contentLength` there is no such field: 204 must
-    /// not have one (RFC 9110, section 8.6), and 304 only where the length of the full answer is known.
+    /// not have one (RFC 9110, section 8.6), and 304 only where the length of the full answer is known. `freshnessMs` is what
+    /// an answer of data says of its age.
     public func write(
         to output: UnsafeMutableRawBufferPointer, date: DateLine, contentLength: Int?, entityTag: EntityTag?,
-        connection: ConnectionField
+        freshnessMs: UInt32? = nil, connection: ConnectionField
     ) -> Int {
         precondition(output.count >= bytes.count + Self.variableBytesMax)
         var writer = unsafe HeadWriter(output: output)
@@ -74,6 +76,11 @@ extension ResponseTemplate {
         if let entityTag {
             unsafe writer.put("ETag: ")
             unsafe entityTag.bytes.span.withUnsafeBytes { source in unsafe writer.put(source) }
+            unsafe writer.put("\r\n")
+        }
+        if let freshnessMs {
+            unsafe writer.put("Favorites-Freshness-Ms: ")
+            unsafe writer.put(Int(freshnessMs))
             unsafe writer.put("\r\n")
         }
         switch connection {

@@ -22,43 +22,51 @@ public struct Reply {
     /// Answers with a body of exactly `bodyCount` bytes, which `write` puts straight into the connection's output. It
     /// is not called for HEAD.
     public func send(
-        _ template: ResponseTemplate, entityTag: EntityTag? = nil, bodyCount: Int, route: RouteIndex = .none,
-        write: (UnsafeMutableRawBufferPointer) -> Void
+        _ template: ResponseTemplate, entityTag: EntityTag? = nil, freshnessMs: UInt32? = nil, bodyCount: Int,
+        route: RouteIndex = .none, write: (UnsafeMutableRawBufferPointer) -> Void
     ) {
-        let fields = AnswerFields(entityTag: entityTag, contentLength: bodyCount, route: route)
+        let fields = AnswerFields(
+            entityTag: entityTag, freshnessMs: freshnessMs, contentLength: bodyCount, route: route)
         unsafe connection.send(sequence, template, fields, bodyCount: bodyCount, write: write)
     }
 
     /// Answers with a copy of `body`.
     public func send(
-        _ template: ResponseTemplate, entityTag: EntityTag? = nil, body: Span<UInt8>, route: RouteIndex = .none
+        _ template: ResponseTemplate, entityTag: EntityTag? = nil, freshnessMs: UInt32? = nil, body: Span<UInt8>,
+        route: RouteIndex = .none
     ) {
-        unsafe send(template, entityTag: entityTag, bodyCount: body.count, route: route) { output in
+        unsafe send(
+            template, entityTag: entityTag, freshnessMs: freshnessMs, bodyCount: body.count, route: route
+        ) { output in
             unsafe body.withUnsafeBytes { source in unsafe output.copyMemory(from: source) }
         }
     }
 
     /// Answers without a body: 204, or 304 (where `contentLength` may be that of the full answer, never another).
     public func sendWithoutBody(
-        _ template: ResponseTemplate, entityTag: EntityTag? = nil, contentLength: Int? = nil,
-        route: RouteIndex = .none
+        _ template: ResponseTemplate, entityTag: EntityTag? = nil, freshnessMs: UInt32? = nil,
+        contentLength: Int? = nil, route: RouteIndex = .none
     ) {
-        let fields = AnswerFields(entityTag: entityTag, contentLength: contentLength, route: route)
+        let fields = AnswerFields(
+            entityTag: entityTag, freshnessMs: freshnessMs, contentLength: contentLength, route: route)
         unsafe connection.send(sequence, template, fields, bodyCount: 0) { _ in }
     }
 
     /// Refuses.
-    public func send(_ problem: PreparedProblem, route: RouteIndex = .none) {
-        send(problem.template, body: problem.body.span, route: route)
+    public func send(_ problem: PreparedProblem, freshnessMs: UInt32? = nil, route: RouteIndex = .none) {
+        send(problem.template, freshnessMs: freshnessMs, body: problem.body.span, route: route)
     }
 
     /// Refuses with a problem that is made for this request.
-    public func send(_ problem: Problem, route: RouteIndex = .none) { send(PreparedProblem(problem), route: route) }
+    public func send(_ problem: Problem, freshnessMs: UInt32? = nil, route: RouteIndex = .none) {
+        send(PreparedProblem(problem), freshnessMs: freshnessMs, route: route)
+    }
 }
 
 /// What changes from answer to answer in the head.
 struct AnswerFields {
     var entityTag: EntityTag?
+    var freshnessMs: UInt32?
     var contentLength: Int?
     var route: RouteIndex
 }
@@ -71,10 +79,21 @@ public struct PreparedProblem: Sendable {
     public init(_ problem: Problem) {
         var fields = [("Content-Type", "application/problem+json"), ("Cache-Control", "no-store")]
         if let allow = problem.allow { fields.append(("Allow", allow)) }
-        if let seconds = problem.retryAfterSeconds { fields.append(("Retry-After", "\(seconds)")) }
+        if let seconds = problem.retryAfterSeconds {
+            fields.append(("Retry-After", "\(seconds)"))
+            fields.append(CORS.exposed)
+        }
         self.template = ResponseTemplate(status: problem.status, fields: fields)
         self.body = problem.render()
     }
+}
+
+/// What browsers are told of headers, beside `Access-Control-Allow-Origin`, which every answer has.
+public enum CORS {
+    /// What a script may read.
+    public static let exposed = ("Access-Control-Expose-Headers", "ETag, Retry-After, Favorites-Freshness-Ms")
+    /// What a script may send. The star stands for all; the names are for clients that know no star.
+    static let allowed = ("Access-Control-Allow-Headers", "*, If-None-Match, Favorites-Max-Staleness-Ms")
 }
 
 /// The answers that need no answerer.
@@ -86,7 +105,7 @@ enum FixedAnswers {
         fields: [
             ("Allow", Problem.methodsAllowed),
             ("Access-Control-Allow-Methods", Problem.methodsAllowed),
-            ("Access-Control-Allow-Headers", "*"),
+            CORS.allowed,
             ("Access-Control-Max-Age", "86400"),
         ])
 
@@ -95,6 +114,9 @@ enum FixedAnswers {
         Problem(
             status: 413, title: ResponseTemplate.phrase(413),
             detail: "The request has a body (Content-Length above 0, or Transfer-Encoding). None is allowed."))
+
+    /// Load is shed.
+    static let overloaded = PreparedProblem(.overloaded)
 
     static let refusals: [PreparedProblem] = HeadRefusal.allCases.map { refusal in
         PreparedProblem(

@@ -85,6 +85,7 @@ final class Connection: ChannelDuplexHandler {
         socket = nil
         if let stall { loop.stalledBytes -= stall.bytes }
         stall = nil
+        loop.heldBytes -= requests.heldBytes
         requests.removeAll()
         self.context = nil
         loop.remove(self)
@@ -121,6 +122,7 @@ final class Connection: ChannelDuplexHandler {
         guard state == .open else { return drop(bytes.readableBytes) }
         received = loop.eventLoop.now
         lastActive = received
+        loop.beginTurn(received)
         ownsInput = input.readableBytes > 0
         if ownsInput {
             if input.readerIndex > input.readableBytes { input.discardReadBytes() }
@@ -200,6 +202,10 @@ final class Connection: ChannelDuplexHandler {
         case .get, .head, .options:
             if head.hasBody { return reply.send(FixedAnswers.body) }
             if head.method == .options { return reply.sendWithoutBody(FixedAnswers.options) }
+            guard loop.admits() else {
+                loop.observer.requestShed(.queueAge)
+                return reply.send(FixedAnswers.overloaded)
+            }
             loop.answerer.answer(head, bytes, reply)
         }
     }
@@ -226,22 +232,50 @@ final class Connection: ChannelDuplexHandler {
             request.isLast = true
         }
         let count = request.method == .head ? 0 : bodyCount
+        var status = template.status
         if requests.isOldest(sequence) {
             if output.capacity == 0 { output = loop.takeBuffer() }
             unsafe append(template, fields, request, bodyCount: count, write, to: &output)
             requests.removeOldest()
-            while var held = requests.removeHeld() { output.writeBuffer(&held) }
+            while var held = requests.removeHeld() {
+                loop.heldBytes -= held.readableBytes
+                output.writeBuffer(&held)
+            }
         } else {
-            var answer = ByteBuffer()
-            unsafe append(template, fields, request, bodyCount: count, write, to: &answer)
-            requests.hold(sequence, answer)
+            unsafe status = hold(sequence, template, fields, request, bodyCount: count, write)
         }
         lastActive = loop.eventLoop.now
+        loop.turnNow = lastActive
         loop.observer.answered(
-            route: fields.route, method: request.method, status: template.status,
+            route: fields.route, method: request.method, status: status,
             nanoseconds: (lastActive - request.received).nanoseconds)
         // Not here: the answer may come from under a guard, which no write to a socket may prolong.
         if !isProcessing { loop.finishLater(self) }
+    }
+
+    /// Keeps the answer until all before it have left, or a refusal where too much is kept. Returns its status.
+    private func hold(
+        _ sequence: Int, _ template: ResponseTemplate, _ fields: AnswerFields, _ request: OpenRequest, bodyCount: Int,
+        _ write: (UnsafeMutableRawBufferPointer) -> Void
+    ) -> Int {
+        var answer = ByteBuffer()
+        let isKept = loop.heldBytes + bodyCount <= loop.limits.heldBytesMax
+        if isKept {
+            unsafe append(template, fields, request, bodyCount: bodyCount, write, to: &answer)
+        } else {
+            loop.observer.requestShed(.heldBytes)
+            let problem = FixedAnswers.overloaded
+            let problemFields = AnswerFields(contentLength: problem.body.count, route: fields.route)
+            let count = request.method == .head ? 0 : problem.body.count
+            unsafe append(
+                problem.template, problemFields, request, bodyCount: count,
+                { output in
+                    unsafe problem.body.withUnsafeBytes { unsafe output.copyMemory(from: $0) }
+                }, to: &answer)
+        }
+        loop.heldBytes += answer.readableBytes
+        requests.hold(sequence, answer)
+        return isKept ? template.status : FixedAnswers.overloaded.template.status
     }
 
     private func append(
@@ -253,7 +287,7 @@ final class Connection: ChannelDuplexHandler {
         unsafe buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: room) { memory in
             let headCount = unsafe template.write(
                 to: memory, date: loop.date, contentLength: fields.contentLength, entityTag: fields.entityTag,
-                connection: field)
+                freshnessMs: fields.freshnessMs, connection: field)
             if bodyCount > 0 {
                 unsafe write(UnsafeMutableRawBufferPointer(rebasing: memory[headCount..<headCount + bodyCount]))
             }

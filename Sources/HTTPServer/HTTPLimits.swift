@@ -18,6 +18,14 @@ public struct HTTPLimits: Sendable {
     /// Bytes that wait for slow readers, over all connections of one event loop. At the limit the next connection
     /// that stalls is closed and counted: who reads slowly pays, not the others.
     public var stalledBytesMax = 256 << 20
+    /// Bytes of answers that wait for an earlier one of their connection, over all connections of one event loop. In place
+    /// of one more stands a refusal.
+    public var heldBytesMax = 64 << 20
+    /// A request that comes to its turn later than this after the loop's turn began is refused at once with 503: it has
+    /// waited for that long and for what the turn before took, and others wait behind it.
+    public var queueAgeMax = TimeAmount.milliseconds(100)
+    /// The first requests of each turn are never refused for its age.
+    public var queueFree = 64
     /// A connection without a request is closed after this time.
     public var idleTimeout = TimeAmount.seconds(75)
     /// From a head's first byte to its last; while older requests are being answered it closes nothing yet.

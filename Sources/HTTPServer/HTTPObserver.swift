@@ -15,6 +15,14 @@ public enum ConnectionEnd: UInt8, Sendable, CaseIterable {
     case failure
 }
 
+/// Why a request was refused in place of being answered.
+public enum ShedReason: UInt8, Sendable, CaseIterable {
+    /// The loop's turn has lasted too long.
+    case queueAge
+    /// Too many bytes wait for answers to earlier requests of their connections.
+    case heldBytes
+}
+
 /// What a server tells about itself, for counters and logs. Called on event loops, often: it must neither block nor
 /// take long.
 public protocol HTTPObserver: AnyObject, Sendable {
@@ -22,6 +30,8 @@ public protocol HTTPObserver: AnyObject, Sendable {
     func connectionClosed(_ end: ConnectionEnd)
     /// `HTTPLimits.connectionsMax` is reached.
     func connectionRefused()
+    /// Load was shed.
+    func requestShed(_ reason: ShedReason)
     /// An answer was handed to its connection, `nanoseconds` after its request was read from the socket.
     func answered(route: RouteIndex, method: Method, status: Int, nanoseconds: Int64)
 }

@@ -34,8 +34,17 @@ final class LoopState {
     private var spares: [ByteBuffer] = []
     /// Connections whose answers leave at the end of this turn.
     private var finishing: [Connection] = []
-    private var isFinishScheduled = false
     private var isFinishing = false
+    /// When the turn of the event loop began that is on; nil outside of one, or where nothing of it concerns this server.
+    private var turnBegan: NIODeadline?
+    private var turnRequests = 0
+    /// The latest time that is known in this turn.
+    var turnNow = NIODeadline.uptimeNanoseconds(0)
+    /// Ends the turn. Made once, since under little load almost every request has a turn of its own; it keeps this object,
+    /// until that is drained.
+    private var endTurn: @Sendable () -> Void = {}
+    /// Bytes of answers that wait for earlier ones.
+    var heldBytes = 0
     private var sweep: RepeatedTask?
     private var drain: Drain?
 
@@ -64,6 +73,8 @@ final class LoopState {
         self.wallSeconds = wallSeconds
         self.dateSeconds = wallSeconds()
         self.date = DateLine(seconds: dateSeconds)
+        let state = NIOLoopBound(self, eventLoop: eventLoop)
+        endTurn = { state.value.finishTurn() }
     }
 
     var isDraining: Bool { drain != nil }
@@ -133,6 +144,7 @@ final class LoopState {
         guard let drain, connections.isEmpty else { return }
         sweep?.cancel()
         sweep = nil
+        endTurn = {}
         drain.done.succeed()
     }
 
@@ -157,6 +169,25 @@ final class LoopState {
         if returned.capacity <= Self.spareBytesMax, spares.count < Self.finishingMax { spares.append(returned) }
     }
 
+    // MARK: - A turn
+
+    /// Something was read or answered. What is read until the event loop comes to its tasks is of one turn.
+    func beginTurn(_ now: NIODeadline) {
+        turnNow = now
+        guard turnBegan == nil else { return }
+        turnBegan = now
+        turnRequests = 0
+        eventLoop.execute(endTurn)
+    }
+
+    /// Whether a request may be answered now; else it is to be refused at once. A turn of few requests that took long was
+    /// held up by something else, and refusing helps nobody.
+    func admits() -> Bool {
+        turnRequests += 1
+        guard let turnBegan, turnRequests > limits.queueFree else { return true }
+        return turnNow - turnBegan <= limits.queueAgeMax
+    }
+
     // MARK: - The end of a turn
 
     /// Sends the connection's answers at the end of this turn of the loop. A client on this machine that sleeps is woken
@@ -165,20 +196,20 @@ final class LoopState {
         guard !connection.isFinishing else { return }
         connection.isFinishing = true
         finishing.append(connection)
-        guard !isFinishScheduled else { return }
-        isFinishScheduled = true
-        eventLoop.assumeIsolated().execute {
-            self.isFinishScheduled = false
-            self.finishTurn()
-        }
+        beginTurn(turnNow)
     }
 
     /// Finishes the turn early where many wait for its end. Not to be called under a guard: it writes to sockets.
     func finishEarly() {
-        if finishing.count >= Self.finishingMax, !isFinishing { finishTurn() }
+        if finishing.count >= Self.finishingMax, !isFinishing { finishAll() }
     }
 
     private func finishTurn() {
+        turnBegan = nil
+        finishAll()
+    }
+
+    private func finishAll() {
         // Others may come into the list meanwhile, and leave with the next turn.
         var connections: [Connection] = []
         swap(&connections, &finishing)

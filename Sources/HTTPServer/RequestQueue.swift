@@ -38,6 +38,9 @@ struct RequestQueue {
     /// At this limit the connection is read no further.
     var isFull: Bool { next - first >= capacity }
 
+    /// Of the answers that are held.
+    var heldBytes: Int { slots.reduce(0) { $0 + ($1.held?.readableBytes ?? 0) } }
+
     /// Adds the newest request; returns its sequence number. The queue must not be full.
     mutating func add(_ request: OpenRequest) -> Int {
         precondition(!isFull)

@@ -45,6 +45,8 @@ public final class Ingest {
     /// Partitions that are read once more; see `Ingest+Reread.swift`.
     var rereads: [TopicPartition: Reread] = [:]
     var watch = ReadWatch()
+    /// As of when each log's partition is; see `Ingest+Ages.swift`.
+    var ages: LogAges
     /// What snapshots need of this thread; see `Ingest+Snapshots.swift`.
     var snapshots: SnapshotState
 
@@ -60,6 +62,7 @@ public final class Ingest {
         self.snapshots = SnapshotState(
             port: snapshots, partitionCounts: writer.store.partitionCounts, lineage: lineage)
         life = PartitionLife(partitionCounts: writer.store.partitionCounts)
+        ages = LogAges(partitionCounts: writer.store.partitionCounts)
     }
 
     /// These partitions of the events topic are to be held, and no others.
@@ -68,15 +71,21 @@ public final class Ingest {
         giveUpRestores()
     }
 
-    /// Asks for the bounds of partitions that wait to be read. Each question may take the client a moment, so the
-    /// owner calls this now and then, not in every turn. Returns how many still wait. `nowMs`: the machine's clock.
+    /// Asks the source for the bounds of partitions that wait to be read, which may take its time. Returns how many still
+    /// wait. `nowMs`: the machine's clock.
     public func startWaiting(nowMs: Int64) -> Int {
         let waiting = life.waiting
         guard !waiting.isEmpty else { return 0 }
-        begin(Array(zip(waiting, source.bounds(of: waiting))), askedMs: nowMs)
+        found(Array(zip(waiting, source.bounds(of: waiting))), askedMs: nowMs)
+        return life.waiting.count
+    }
+
+    /// The bounds of partitions that waited when they were asked for; nil for one that could not be told. `askedMs`: by the
+    /// machine's clock.
+    public func found(_ bounds: [(TopicPartition, LogBounds?)], askedMs: Int64) {
+        begin(bounds.filter { life[$0.0] == .waiting }, askedMs: askedMs)
         openGlobals()
         openPartitions()
-        return life.waiting.count
     }
 
     /// Lets readers begin once the global topics were read to their targets and all they changed is rendered.
@@ -98,9 +107,11 @@ public final class Ingest {
         progressMarks += 1
     }
 
-    /// One round. `timeoutMs`: how long to wait for the first record where there is nothing else to do.
-    public func turn(nowNanoseconds: UInt64, clock: () -> UInt64, timeoutMs: Int) {
+    /// One round. `timeoutMs`: how long to wait for the first record where there is nothing else to do. `wallMs` is the
+    /// wall clock at `nowNanoseconds`, for the messages' timestamps.
+    public func turn(nowNanoseconds: UInt64, wallMs: Int64 = 0, clock: () -> UInt64, timeoutMs: Int) {
         now = nowNanoseconds
+        ages.wallAheadMs = wallMs - Int64(nowNanoseconds / 1_000_000)
         batch = BatchCount()
         let isBusy =
             writer.rerenderPending > 0 || life.droppingCount > 0 || isSnapshotBusy
@@ -123,6 +134,7 @@ public final class Ingest {
             writer.publishGlobals()
             globalsMoved = false
         }
+        noteAges(clock)
         openGlobals()
         openPartitions()
     }
@@ -175,7 +187,9 @@ public final class Ingest {
         guard let run else { return }
         applyDecoded()
         self.run = nil
-        if run.isRead { advance(run.source, run.position) }
+        guard run.isRead else { return }
+        advance(run.source, run.position)
+        ages.touch(run.source)
     }
 
     private func apply(_ record: Record) {
@@ -259,6 +273,7 @@ public final class Ingest {
     private func handle(_ event: SourceEvent) {
         switch event {
         case .endReached(let partition, let position):
+            ages[partition].endReached()
             switch life[partition] {
             case .loading, .ready:
                 if let reread = rereads[partition] {
@@ -271,6 +286,7 @@ public final class Ingest {
         case .positionLost(let partition):
             metrics.positionsLost.add()
             lostPosition(partition)
+            setAge(partition, .lost)
             fail(
                 "the position in \(partition.kind.plural) partition \(partition.partition) is no longer in the log; it is "
                     + "read from its start")
@@ -304,6 +320,7 @@ public final class Ingest {
                 // What the log does not hold counts as applied: the start of an empty or trimmed log is a position too.
                 writer.advance(partition, to: offset)
                 if partition.kind != .event { globalsMoved = true }
+                setAge(partition, LogAge())
                 source.start(partition, at: offset)
             case .stop(let partition): source.stop(partition)
             case .markReady(let partition): reached.append(partition)

@@ -7,6 +7,8 @@ public struct IngestMetrics: Sendable {
     private let updates: [[Counter]]
     private let refused: [Counter]
     private let batches: [Histogram]
+    /// Of the last message of each run of a partition that may be read.
+    let visible: Histogram
     public let positionsLost: Counter
     public let rereads: Counter
     public let rereadDeleted: Counter
@@ -36,6 +38,8 @@ public struct IngestMetrics: Sendable {
                 "kafka_listener_seconds", help: "Time to apply the messages of one batch, by model.",
                 labels: [("exception", "none"), ("name", $0.plural), ("result", "success")])
         }
+        visible = registry.histogram(
+            "kafka_visible_seconds", help: "From a message's timestamp to its being visible to this node's readers.")
         positionsLost = registry.counter(
             "kafka_positions_lost_total",
             help: "Positions that were no longer in the log; reading went on at its start.")

@@ -75,6 +75,18 @@ public struct PartitionLife: Sendable {
         }.map(\.partition)
     }
 
+    /// The partitions that are read, of all topics.
+    var read: [TopicPartition] {
+        ModelKind.allCases.flatMap { kind in
+            partitions(of: kind).filter { partition in
+                switch self[partition] {
+                case .loading, .ready: true
+                case .idle, .waiting, .checking, .restoring, .dropping: false
+                }
+            }
+        }
+    }
+
     /// Whether an events partition is still being read for the first time.
     var isLoadingEvents: Bool {
         states[Int(ModelKind.event.rawValue)].contains { if case .loading = $0 { true } else { false } }

@@ -27,6 +27,10 @@ public struct GatheredParts {
     public internal(set) var parts: [Part] = unsafe []
     /// What each part shows, in the same order.
     public internal(set) var shown: [ShownPosition] = []
+    /// Of all parts together.
+    public internal(set) var freshness = Freshness.best
+    /// Timestamps of messages that are seen for the first time, as each node's newest, in these parts.
+    public internal(set) var news: [Int64] = []
 }
 
 /// Who asked. Called on the loop, once for each request, at the latest when its time is over.
@@ -66,6 +70,8 @@ public final class FanOutClient {
     private var isPerforming = false
     private var isTicking = false
     private var isFlushing = false
+    /// Of the replies that wait for the others of their requests.
+    private var replyBytes = 0
     // Used again from request to request, for their memory.
     private var pool = ReplyPool()
     private var needs = PositionNeeds()
@@ -92,6 +98,7 @@ public final class FanOutClient {
     public private(set) var partitionCount = 0
     /// What this process's own node may be asked for; nil where there is none.
     private var localHolds: PartitionSet?
+    private var localNewest = NewestShown()
     private var holdsAll = false
     private var settled = Settled()
 
@@ -129,7 +136,9 @@ public final class FanOutClient {
 
     /// Answers before it returns where this process holds all that is needed, with views of the store itself; false
     /// where it does not, or its holder refuses: the request is then to be asked. `query.partitions` is set here.
-    public func answerInPlace(_ query: inout HolderQuery, need: Need, body: (borrowing Part) -> Void) -> Bool {
+    public func answerInPlace(
+        _ query: inout HolderQuery, need: Need, body: (borrowing Part, Freshness, _ news: Int64?) -> Void
+    ) -> Bool {
         guard let local, let localHolds else { return false }
         switch need {
         case .partitions(let partitions):
@@ -154,12 +163,13 @@ public final class FanOutClient {
         } else {
             memory.fill(&needs, for: partitions, view: &view)
         }
-        unsafe local.answer(query, needs: needs, knowing: isSettled ? settled.progress : nil) { part, shown in
+        unsafe local.answer(query, needs: needs, knowing: isSettled ? settled.progress : nil) {
+            part, shown, freshness in
             if let shown { memory.raise(partitions, shown: shown, view: &view) }
             // With news in a settled state its needs were not compared, so that is no new one.
             settled = isSettled && shown != nil ? Settled() : next
             isAnswered = true
-            unsafe body(part)
+            unsafe body(part, freshness, localNewest.news(freshness.newestMs))
         } refused: { _ in
             settled = Settled()
         }
@@ -260,7 +270,8 @@ public final class FanOutClient {
         guard let link = links[Int(node.rawValue)] else { return askLocal(ask, partitions) }
         let remainingMs = UInt32(clamping: remainingNs / 1_000_000)
         let isTaken = link.send(
-            waiting[ask.slot].query, needs: needs, needsVersion: view.version, remainingMs: remainingMs, ask: ask)
+            waiting[ask.slot].query, needs: needs, needsVersion: view.version, remainingMs: remainingMs, nowNs: now,
+            ask: ask)
         if isTaken {
             scheduleFlush()
         } else {
@@ -281,10 +292,12 @@ public final class FanOutClient {
     /// The local share is asked last, so its reply completes the answer, under the holder's guard.
     private func askLocal(_ ask: AskID, _ partitions: PartitionSet) {
         guard let local else { return machine.refused(ask, .notReady, nowNs: now, actions: &actions) }
-        unsafe local.answer(waiting[ask.slot].query, needs: needs, knowing: nil) { part, shown in
+        unsafe local.answer(waiting[ask.slot].query, needs: needs, knowing: nil) { part, shown, freshness in
             guard let shown, machine.replied(ask, nowNs: now, actions: &localActions) else { return }
             unsafe gathered.parts.append(copy part)
             unsafe gathered.shown.append(shown)
+            unsafe gathered.freshness.join(freshness)
+            if let news = localNewest.news(freshness.newestMs) { unsafe gathered.news.append(news) }
             memory.raise(partitions, shown: shown, view: &view)
             guard case .complete(let request) = localActions.removeLast(), localActions.isEmpty else {
                 preconditionFailure("the local share was not the last one")
@@ -300,16 +313,23 @@ public final class FanOutClient {
             memory.raise(reply.partitions, shown: reply.shown, view: &view)
             unsafe gathered.parts.append(reply.part)
             unsafe gathered.shown.append(reply.shown)
+            unsafe gathered.freshness.join(reply.load.freshness)
+            if let news = reply.news { unsafe gathered.news.append(news) }
         }
         let token = waiting[request.slot].token
         unsafe waiting[request.slot].receiver?.answered(gathered, token: token)
         unsafe gathered.parts.removeAll(keepingCapacity: true)
         unsafe gathered.shown.removeAll(keepingCapacity: true)
+        unsafe gathered.freshness = .best
+        unsafe gathered.news.removeAll(keepingCapacity: true)
         end(request)
     }
 
     private func end(_ request: RequestID) {
-        for reply in waiting[request.slot].replies { pool.giveBack(reply) }
+        for reply in waiting[request.slot].replies {
+            replyBytes -= reply.bytes
+            pool.giveBack(reply)
+        }
         waiting[request.slot].replies.removeAll(keepingCapacity: true)
         waiting[request.slot].receiver = nil
         // The lists of ids go back to whoever asked, to be used again.
@@ -337,7 +357,15 @@ extension FanOutClient: LinkOwner {
         }
         // A reply that is not what was asked, or not from whom, closes the link.
         guard reply.shown.offsets.count == count, machine.node(of: ask) == link.index else { return false }
+        guard replyBytes + reply.bytes <= settings.replyBytesMax else {
+            pool.giveBack(reply)
+            machine.refused(ask, .overloaded, nowNs: now, actions: &actions)
+            perform()
+            return true
+        }
+        replyBytes += reply.bytes
         reply.partitions = machine.partitions(of: ask)
+        reply.news = link.newest.news(reply.load.freshness.newestMs)
         waiting[ask.slot].replies.append(reply)
         _ = machine.replied(ask, nowNs: now, actions: &actions)
         perform()
@@ -362,6 +390,8 @@ extension AskRefusal {
         case .behind: self = .behind
         case .notReady: self = .notReady
         case .answerTooLarge: self = .answerTooLarge
+        case .overloaded: self = .overloaded
+        case .stale(let ageMs): self = .stale(freshnessMs: ageMs)
         }
     }
 }

@@ -20,6 +20,8 @@ public final class LinkCounters: Sendable {
     public let refused = Atomic<UInt64>(0)
     /// Queries that a node dropped since their time was over.
     public let expired = Atomic<UInt64>(0)
+    /// Queries that a node refused at once, since the loop was too long at its turn.
+    public let shed = Atomic<UInt64>(0)
     /// Queries that waited for their positions.
     public let parked = Atomic<UInt64>(0)
     /// Links closed for what they sent: malformed bytes, an unknown version, a wrong member.
@@ -32,22 +34,17 @@ public final class LinkCounters: Sendable {
     public init() {}
 }
 
-/// What a node says of itself in each part. Written by whoever measures, read by the loops; each value stands for
-/// itself, so every access is relaxed.
+/// What a node says of itself in each part, beside what each answer has of its own. Written by whoever measures, read by
+/// the loops; the value stands for itself, so every access is relaxed.
 public final class NodeStatus: Sendable {
-    private let lagMs = Atomic<UInt32>(0)
-    private let loadPermille = Atomic<UInt32>(0)
+    private let cpu = Atomic<UInt32>(0)
 
     public init() {}
 
-    public func set(lagMs: UInt32, loadPermille: UInt32) {
-        self.lagMs.store(lagMs, ordering: .relaxed)
-        self.loadPermille.store(loadPermille, ordering: .relaxed)
-    }
+    /// CPU used for serving, thousandths of all the cores that the process may use.
+    public func set(loadPermille: UInt32) { cpu.store(loadPermille, ordering: .relaxed) }
 
-    var load: NodeLoad {
-        NodeLoad(lagMs: lagMs.load(ordering: .relaxed), loadPermille: loadPermille.load(ordering: .relaxed))
-    }
+    var loadPermille: UInt32 { cpu.load(ordering: .relaxed) }
 }
 
 extension Atomic where Value == UInt64 {

@@ -27,6 +27,9 @@ public struct LinkClientSettings: Sendable {
     public var silenceMsMax: Int64 = 3000
     /// Queries waiting for the socket; more are refused, and others are asked.
     public var outputBytesMax = 4 << 20
+    /// Replies of one loop that wait for the others of their requests; one more is refused as overloaded. Some 8 KiB each,
+    /// as often 4,096 requests have two, and room for one of the largest answers.
+    public var replyBytesMax = 128 << 20
 
     public init() {}
 }
@@ -48,6 +51,7 @@ final class LinkClient {
     let node: RoutingNode
     /// In the latest snapshot.
     var index: NodeIndex
+    var newest = NewestShown()
     private let router: ID
     private let eventLoop: any EventLoop
     private let settings: LinkClientSettings
@@ -87,7 +91,8 @@ final class LinkClient {
 
     /// Writes a query; it leaves with the next `flush`. False where it cannot be taken now.
     func send(
-        _ query: HolderQuery, needs: PositionNeeds, needsVersion version: UInt64, remainingMs: UInt32, ask: AskID
+        _ query: HolderQuery, needs: PositionNeeds, needsVersion version: UInt64, remainingMs: UInt32, nowNs: UInt64,
+        ask: AskID
     ) -> Bool {
         if state == .waiting {
             // Asked of a node whose link is down, since no other was left: try at once, but not without pause.
@@ -102,7 +107,9 @@ final class LinkClient {
             output.writeFrames(bytesMax: ControlFrame.needsBytesMax(globals)) { ControlFrame.needs(globals, to: &$0) }
         }
         output.writeFrames(bytesMax: bytesMax) { writer in
-            QueryFrame.write(query, needs: needs, remainingMs: remainingMs, request: ask.rawValue, to: &writer)
+            QueryFrame.write(
+                query, needs: needs, remainingMs: remainingMs, sentMs: nowNs / 1_000_000, request: ask.rawValue,
+                to: &writer)
         }
         return true
     }
@@ -192,6 +199,7 @@ final class LinkClient {
         input = FrameInput()
         output = ByteBuffer()
         parts = PartReader()
+        newest = NewestShown()
         needsVersion = nil
         silentSince = nil
         timer?.cancel()

@@ -20,6 +20,11 @@ public struct LinkServerSettings: Sendable {
     public var parkStep: TimeAmount = .milliseconds(1)
     /// Queries waiting on one loop; more are refused as behind at once.
     public var parkedPerLoopMax = 256
+    /// A query that comes to its turn later than this after the loop's turn began is refused at once as overloaded: it
+    /// has waited for that long and for what the turn before took, and others wait behind it.
+    public var queueAgeMax: TimeAmount = .milliseconds(100)
+    /// The first queries of each turn are never refused for its age.
+    public var queueFree = 64
 
     public init(host: String, port: Int) {
         self.host = host
@@ -93,6 +98,12 @@ final class LinkServerLoop {
     let counters: LinkCounters
     private var connections: [ObjectIdentifier: LinkServerHandler] = [:]
     private var parked: [ParkedQuery] = []
+    /// When the turn of the event loop began that reads queries; nil outside of one.
+    private var turnBegan: NIODeadline?
+    private var turnQueries = 0
+    /// Ends the turn. Made once, since a loop that has little to do begins a turn for almost every query; it keeps the
+    /// loop, until `closeAll`.
+    private var endTurn: @Sendable () -> Void = {}
 
     init(
         eventLoop: any EventLoop, holder: any Holder, settings: LinkServerSettings, member: ID, status: NodeStatus,
@@ -104,6 +115,26 @@ final class LinkServerLoop {
         self.member = member
         self.status = status
         self.counters = counters
+        let loop = NIOLoopBound(self, eventLoop: eventLoop)
+        endTurn = { loop.value.turnBegan = nil }
+    }
+
+    /// Something was read. What is read until the event loop comes to its tasks is of one turn.
+    func beginTurn(_ now: NIODeadline) {
+        guard turnBegan == nil else { return }
+        turnBegan = now
+        turnQueries = 0
+        eventLoop.execute(endTurn)
+    }
+
+    /// How long this turn has lasted.
+    func turnAge(_ now: NIODeadline) -> TimeAmount { turnBegan.map { now - $0 } ?? .zero }
+
+    /// Whether a query may be answered now; else it is to be refused at once. A turn of few queries that took long was
+    /// held up by something else, and refusing helps nobody.
+    func admits(_ now: NIODeadline) -> Bool {
+        turnQueries += 1
+        return turnAge(now) <= settings.queueAgeMax || turnQueries <= settings.queueFree
     }
 
     /// False where there are too many.
@@ -120,6 +151,7 @@ final class LinkServerLoop {
 
     func closeAll() {
         for connection in Array(connections.values) { connection.leave(.shuttingDown) }
+        endTurn = {}
     }
 
     /// False where too many wait.

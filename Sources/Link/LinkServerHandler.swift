@@ -25,6 +25,7 @@ final class LinkServerHandler: ChannelDuplexHandler {
     private var isGreeted = false
     private var isReadHeld = false
     private var lastReadAt = NIODeadline.now()
+    private var ages = QueryAge()
     private var idleCheck: Scheduled<Void>?
 
     /// Output is handed to the channel when it reaches this size, not only at the end of a read.
@@ -76,6 +77,7 @@ final class LinkServerHandler: ChannelDuplexHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         lastReadAt = .now()
+        loop.beginTurn(lastReadAt)
         input.append(unwrapInboundIn(data))
         readFrames()
     }
@@ -139,11 +141,16 @@ final class LinkServerHandler: ChannelDuplexHandler {
 
     private func answerFrame(_ request: UInt64) throws(WireError) {
         if frame.needsGlobals, needs == nil { throw .malformed("needs never sent") }
-        let until = lastReadAt + .milliseconds(Int64(frame.remainingMs))
         let now = NIODeadline.now()
-        guard now < until else {
+        let ageMs = ages.received(sentMs: frame.sentMs, nowMs: now.uptimeNanoseconds / 1_000_000)
+        guard ageMs < frame.remainingMs else {
             loop.counters.expired.count()
             return refuse(request, .expired)
+        }
+        let until = now + .milliseconds(Int64(frame.remainingMs) - Int64(ageMs))
+        guard loop.admits(now) else {
+            loop.counters.shed.count()
+            return refuse(request, .holder(.overloaded))
         }
         let needs = PositionNeeds(offsets: frame.neededOffsets, globals: frame.needsGlobals ? needs : nil)
         guard let refusal = answer(frame.query, needs: needs, request: request) else { return }
@@ -179,7 +186,7 @@ final class LinkServerHandler: ChannelDuplexHandler {
     /// Writes the part into the output; or returns why there is none.
     private func answer(_ query: HolderQuery, needs: PositionNeeds, request: UInt64) -> HolderRefusal? {
         var refusal: HolderRefusal?
-        unsafe loop.holder.answer(query, needs: needs, knowing: nil) { part, shown in
+        unsafe loop.holder.answer(query, needs: needs, knowing: nil) { part, shown, freshness in
             guard let shown else { preconditionFailure("a part without its position") }
             let bytesMax = unsafe PartWriter.bytesMax(part, shown: shown)
             guard bytesMax <= Limits.frameBytesMax else {
@@ -187,7 +194,10 @@ final class LinkServerHandler: ChannelDuplexHandler {
                 return
             }
             output.writeFrames(bytesMax: bytesMax) { writer in
-                unsafe parts.write(part, shown: shown, load: loop.status.load, request: request, to: &writer)
+                let load = NodeLoad(
+                    freshness: freshness, loadPermille: loop.status.loadPermille,
+                    queueUs: UInt32(clamping: loop.turnAge(.now()).nanoseconds / 1_000))
+                unsafe parts.write(part, shown: shown, load: load, request: request, to: &writer)
             }
             loop.counters.answered.count()
         } refused: {

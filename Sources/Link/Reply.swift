@@ -11,6 +11,10 @@ final class Reply {
     private(set) var part = unsafe Part()
     private(set) var shown: ShownPosition
     private(set) var load = NodeLoad()
+    /// Of its frame.
+    private(set) var bytes = 0
+    /// The timestamp of the newest message that the node shows, where no reply before it on its link showed one as new.
+    var news: Int64?
     /// That it answers for.
     var partitions = PartitionSet()
     /// The memory of the frame. While it is held, the part's views are valid: a buffer that is shared is never written
@@ -23,6 +27,7 @@ final class Reply {
 
     func read(_ body: ByteBuffer, _ reader: inout PartReader) throws(WireError) {
         try unsafe body.withUnsafeReadableBytesWithStorageManagement { bytes, storage throws(WireError) in
+            self.bytes = bytes.count
             self.storage = unsafe storage.takeUnretainedValue()
             try unsafe reader.read(bytes, into: &part, shown: &shown, load: &load)
         }
@@ -31,6 +36,7 @@ final class Reply {
     /// Lets go of the frame; the arrays keep their memory.
     func clear() {
         unsafe part.removeAll()
+        news = nil
         storage = nil
     }
 }

@@ -42,9 +42,10 @@ public final class NodeCore: Sendable {
     ) async throws -> NodeCore {
         let store = try await writer.start()
         let status = NodeStatus()
-        let linkSettings = LinkServerSettings(host: settings.member.host, port: settings.linkPort)
+        var linkSettings = LinkServerSettings(host: settings.member.host, port: settings.linkPort)
+        linkSettings.queueAgeMax = .milliseconds(settings.queueAgeMax.milliseconds)
         let link = try await LinkServer.start(linkSettings, member: id, group: group, status: status) { _ in
-            StoreHolder(store)
+            StoreHolder(store, nowMs: Self.nowMs)
         }
         let node = NodeCore(id: id, store: store, writer: writer, link: link, status: status)
         node.register(in: registry)
@@ -52,7 +53,9 @@ public final class NodeCore: Sendable {
     }
 
     /// A holder that reads this node in place, for one event loop.
-    public func makeHolder() -> any Holder { StoreHolder(store) }
+    public func makeHolder() -> any Holder { StoreHolder(store, nowMs: Self.nowMs) }
+
+    private static func nowMs() -> UInt64 { Clocks.monotonicNs() / 1_000_000 }
 
     /// Takes the cluster's state in: loads what is placed here, drops what others have taken over.
     public func update(_ state: ClusterState) {
@@ -131,17 +134,40 @@ public final class NodeCore: Sendable {
         registry.sampled("kafka_lag_messages", .gauge, help: "Messages in the held logs that are not applied yet.") {
             $0.add(Double(writer.report.behind))
         }
+        registerLag(in: registry)
         registerBoot(in: registry)
         let counters = link.counters
         registry.sampled("link_queries_total", .counter, help: "Queries of routers, by what became of them.") {
             $0.add(Double(counters.answered.load(ordering: .relaxed)), labels: [("result", "answered")])
             $0.add(Double(counters.refused.load(ordering: .relaxed)), labels: [("result", "refused")])
             $0.add(Double(counters.expired.load(ordering: .relaxed)), labels: [("result", "expired")])
+            $0.add(Double(counters.shed.load(ordering: .relaxed)), labels: [("result", "shed")])
         }
         registry.sampled("link_closed_total", .counter, help: "Links closed by this node, by reason.") {
             $0.add(Double(counters.malformed.load(ordering: .relaxed)), labels: [("reason", "malformed")])
             $0.add(Double(counters.silent.load(ordering: .relaxed)), labels: [("reason", "silent")])
             $0.add(Double(counters.overLimit.load(ordering: .relaxed)), labels: [("reason", "limit")])
+        }
+    }
+
+    private func registerLag(in registry: Registry) {
+        let writer = writer
+        registry.sampled(
+            "kafka_partition_lag_messages", .gauge, help: "Messages in a log that are not applied yet."
+        ) { samples in
+            for lag in writer.report.lags { samples.add(Double(lag.messages), labels: lag.labels) }
+        }
+        registry.sampled(
+            "kafka_partition_lag_ms", .gauge,
+            help:
+                "How old what is shown of a partition may be: since everything in its log was last known to be applied."
+        ) { samples in
+            let nowMs = Self.nowMs()
+            for lag in writer.report.lags {
+                // Nothing is known yet, or not any more: no number is better than a wrong one.
+                guard lag.asOfMs > 0 else { continue }
+                samples.add(Double(LogAge.ageMs(asOf: lag.asOfMs, nowMs: nowMs)), labels: lag.labels)
+            }
         }
     }
 

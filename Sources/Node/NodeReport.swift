@@ -2,6 +2,7 @@
 
 public import Membership
 public import Model
+import Telemetry
 
 public struct NodeReport: Sendable {
     public enum Phase: String, Sendable {
@@ -25,6 +26,8 @@ public struct NodeReport: Sendable {
         public var partition: TopicPartition
         public var applied: Offset
         public var lag: Int64
+        /// As `eventsAsOfMs`.
+        public var asOfMs: UInt64
         /// How it came back: out of a snapshot, or of the log.
         public var source = SnapshotService.Source.log.rawValue
     }
@@ -34,6 +37,8 @@ public struct NodeReport: Sendable {
     public var holdings: [Holding] = []
     /// As `holdings`: how each came back. Empty where there are no snapshots.
     public var eventSources: [String] = []
+    /// As `holdings`: everything that was in the log then is visible, milliseconds of the monotonic clock; 0: not known.
+    public var eventsAsOfMs: [UInt64] = []
     public var globals: [GlobalReport] = []
     /// Estimated time until everything held is ready; 0 when it is.
     public var bootSecondsRemaining = 0.0
@@ -51,6 +56,23 @@ public struct NodeReport: Sendable {
     /// Messages that are in the logs and not yet applied, as far as the brokers have told.
     public var behind: Int64 {
         holdings.reduce(0) { $0 + $1.lag } + globals.reduce(0) { $0 + $1.lag }
+    }
+
+    /// How far behind each log that is read is.
+    struct Lag {
+        var partition: TopicPartition
+        var messages: Int64
+        var asOfMs: UInt64
+
+        var labels: [Label] {
+            [("partition", "\(partition.partition)"), ("topic", partition.kind.plural)]
+        }
+    }
+
+    var lags: [Lag] {
+        zip(holdings, eventsAsOfMs).map { holding, asOfMs in
+            Lag(partition: TopicPartition(.event, holding.partition), messages: holding.lag, asOfMs: asOfMs)
+        } + globals.map { Lag(partition: $0.partition, messages: $0.lag, asOfMs: $0.asOfMs) }
     }
 
     /// The partitions that may be asked for.

@@ -28,23 +28,26 @@ public struct WriterSettings: Sendable {
     public var packedBytesMax: Int
     /// Nil: no snapshots.
     public var snapshots: SnapshotSettings?
+    /// Between two questions for the ends of the logs.
+    public var watchInterval: Duration
 
     public init(
         kafka: KafkaClientOptions, topics: [String], retiredBytesMax: Int, packedBytesMax: Int,
-        snapshots: SnapshotSettings?
+        snapshots: SnapshotSettings?, watchInterval: Duration
     ) {
         self.kafka = kafka
         self.topics = topics
         self.retiredBytesMax = retiredBytesMax
         self.packedBytesMax = packedBytesMax
         self.snapshots = snapshots
+        self.watchInterval = watchInterval
     }
 }
 
 public final class WriterThread: Sendable {
     /// How long a turn waits for the first record. A wish is carried out this much later at most.
     private static let pollMs = 10
-    /// Between two questions for the bounds of waiting partitions, and between two reports.
+    /// Between two reports.
     private static let pauseNs: UInt64 = 100_000_000
     /// Between two looks at the topics' partition counts.
     private static let countsNs: UInt64 = 60_000_000_000
@@ -121,6 +124,10 @@ public final class WriterThread: Sendable {
             let store = Store(partitionCounts: counts)
             let writer = StoreWriter(
                 store, retiredBytesMax: settings.retiredBytesMax, packedBytesMax: settings.packedBytesMax)
+            let ends = try BrokerWatch(
+                settings.kafka, topics: settings.topics, interval: settings.watchInterval, registry: registry,
+                logger: logger)
+            defer { ends.stop() }
             var retention = TombstoneRetention()
             retention.ask(admin, settings.topics)
             let service = makeSnapshots(counts, admin, retention)
@@ -137,7 +144,7 @@ public final class WriterThread: Sendable {
             watch.start()
             defer { watch.stop() }
             snapshots.withLock { $0 = service }
-            loop(ingest, source, service, watch)
+            loop(ingest, source, ends, service, watch)
             // A debug look-up may be reading still; its guard lasts for microseconds.
             while writer.retiredCount > 0 {
                 writer.reclaim()
@@ -149,10 +156,10 @@ public final class WriterThread: Sendable {
     }
 
     private func loop(
-        _ ingest: Ingest, _ source: KafkaRecordSource, _ service: SnapshotService?, _ watch: LogWatch
+        _ ingest: Ingest, _ source: KafkaRecordSource, _ ends: BrokerWatch, _ service: SnapshotService?,
+        _ watch: LogWatch
     ) {
         var nextQuestion: UInt64 = 0
-        var (unanswered, isNews) = (0, false)
         var nextReport: UInt64 = 0
         var nextCounts = Clocks.monotonicNs() + Self.countsNs
         var load = LoadWatch()
@@ -161,12 +168,12 @@ public final class WriterThread: Sendable {
             let now = Clocks.monotonicNs()
             if let wish = wanted.withLock({ $0.take() }) {
                 ingest.hold(wish)
-                isNews = true
+                // What waits now is asked about at once.
+                nextReport = 0
             }
-            // At once where something has changed, unless nobody answered the last question.
-            if now >= nextQuestion || isNews && unanswered == 0 {
-                unanswered = ingest.startWaiting(nowMs: Clocks.wallMs())
-                if ingest.wantsBounds { watch.ask() }
+            hear(ends, ingest)
+            if ingest.wantsBounds, now >= nextQuestion {
+                watch.ask()
                 nextQuestion = now + Self.pauseNs
             }
             if now >= nextCounts {
@@ -177,14 +184,16 @@ public final class WriterThread: Sendable {
                 ingest.learned(found.bounds, askedMs: found.askedMs, limitsMs: found.limitsMs)
             }
             let before = ingest.progressMarks
-            ingest.turn(nowNanoseconds: now, clock: Clocks.monotonicNs, timeoutMs: Self.pollMs)
+            ingest.turn(
+                nowNanoseconds: now, wallMs: Clocks.wallMs(), clock: Clocks.monotonicNs, timeoutMs: Self.pollMs)
             if ingest.writer.isOverRetiredLimit { Clocks.pause(milliseconds: 1) }
             load.turned(messages: metrics.messagesTotal, beganNs: now)
-            isNews = ingest.progressMarks != before
+            let isNews = ingest.progressMarks != before
             if isNews || now >= nextReport {
                 var report = makeReport(ingest, source)
                 if let service { describe(ingest, service, in: &report) }
                 publish(report)
+                ends.watch(read: ingest.readPartitions, waiting: ingest.life.waiting)
                 let nowNs = Clocks.monotonicNs()
                 let read = load.reported(
                     report.phase, messages: metrics.messagesTotal, nowNs: nowNs, logger: logger)
@@ -197,6 +206,12 @@ public final class WriterThread: Sendable {
                 nextReport = now + Self.pauseNs
             }
         }
+    }
+
+    /// Takes what the brokers said since the last turn.
+    private func hear(_ ends: BrokerWatch, _ ingest: Ingest) {
+        if let found = ends.takeBounds() { ingest.found(found.bounds, askedMs: found.askedMs) }
+        for told in ends.takeEnds() { ingest.told(told.ends, askedMs: told.askedMs) }
     }
 
     private func waitForTopics() throws -> (counts: [Int], admin: KafkaAdmin)? {
@@ -280,9 +295,10 @@ public final class WriterThread: Sendable {
         report.holdings = life.held.map { partition in
             let key = TopicPartition(.event, partition)
             let applied = writer.applied(key)
+            report.eventsAsOfMs.append(ingest.age(of: key).asOfMs)
             return Holding(
                 partition: partition, isReady: writer.isReady(partition), applied: applied,
-                lag: lag(applied, source.lastKnownEnd(of: key), life[key]))
+                lag: lag(applied, source.lastKnownEnd(of: key), ingest.age(of: key).end, life[key]))
         }
         for (kind, count) in zip(GlobalPosition.kinds, writer.store.partitionCounts[1...]) {
             for partition in 0..<count {
@@ -291,7 +307,8 @@ public final class WriterThread: Sendable {
                 report.globals.append(
                     NodeReport.GlobalReport(
                         partition: key, applied: applied,
-                        lag: lag(applied, source.lastKnownEnd(of: key), life[key])))
+                        lag: lag(applied, source.lastKnownEnd(of: key), ingest.age(of: key).end, life[key]),
+                        asOfMs: ingest.age(of: key).asOfMs))
             }
         }
         for index in report.models.indices {
@@ -318,9 +335,10 @@ public final class WriterThread: Sendable {
         return report
     }
 
-    /// Messages between `applied` and the log's end; while loading at least up to the target.
-    private func lag(_ applied: Offset, _ end: Offset?, _ state: PartitionLife.State) -> Int64 {
-        var end = end?.rawValue ?? 0
+    /// Messages between `applied` and the log's end, as a fetch or a question told it last; while loading at least up to
+    /// the target.
+    private func lag(_ applied: Offset, _ fetched: Offset?, _ told: Offset?, _ state: PartitionLife.State) -> Int64 {
+        var end = max(fetched?.rawValue ?? 0, told?.rawValue ?? 0)
         switch state {
         case .loading(let target): end = max(end, target.rawValue)
         case .checking(let bounds), .restoring(let bounds): end = max(end, bounds.end.rawValue)

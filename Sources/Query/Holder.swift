@@ -26,6 +26,34 @@ public enum HolderRefusal: Sendable, Equatable {
     case notReady
     /// The answer would be over `Limits.answerBytesMax`.
     case answerTooLarge
+    /// What is here is this old, which is over the query's bound.
+    case stale(ageMs: UInt32)
+    /// Too much else is to be answered.
+    case overloaded
+}
+
+/// How old what a holder shows may be.
+@frozen
+public struct Freshness: Sendable, Equatable, BitwiseCopyable {
+    /// Everything that was in the logs this long before the holder read its memory is shown: that of the worst of the
+    /// query's partitions and the global ones. The largest number where nothing is known.
+    public var ageMs: UInt32
+    /// Kafka's timestamp of the newest message that the node has applied, whatever its partition; 0 before the first.
+    public var newestMs: Int64
+
+    public init(ageMs: UInt32, newestMs: Int64) {
+        self.ageMs = ageMs
+        self.newestMs = newestMs
+    }
+
+    /// Of nothing at all.
+    public static let best = Freshness(ageMs: 0, newestMs: 0)
+
+    /// Both in one answer.
+    public mutating func join(_ other: Freshness) {
+        ageMs = max(ageMs, other.ageMs)
+        newestMs = max(newestMs, other.newestMs)
+    }
 }
 
 /// How far a holder's answer shows: nothing in it is newer.
@@ -54,7 +82,7 @@ public protocol Holder: AnyObject {
         _ query: HolderQuery,
         needs: PositionNeeds,
         knowing progress: UInt64?,
-        part: (borrowing Part, ShownPosition?) -> Void,
+        part: (borrowing Part, ShownPosition?, Freshness) -> Void,
         refused: (HolderRefusal) -> Void
     )
 }

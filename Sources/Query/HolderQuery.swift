@@ -15,10 +15,12 @@ public struct HolderQuery: Sendable, Equatable {
     public var matchesRemainMs: Int64
     /// Whether the answer is a gzip one: fragments come packed where the holder has them so.
     public var takesPacked: Bool
+    /// What is older than this is not to be answered with (`Favorites-Max-Staleness-Ms`); the largest number: no bound.
+    public var stalenessMaxMs: UInt32
 
     public init(
         request: Request, partitions: PartitionSet, now: Timestamp, eventsPerTeamMax: Int, matchesRemainMs: Int64,
-        takesPacked: Bool = false
+        takesPacked: Bool = false, stalenessMaxMs: UInt32 = .max
     ) {
         self.request = request
         self.partitions = partitions
@@ -26,5 +28,6 @@ public struct HolderQuery: Sendable, Equatable {
         self.eventsPerTeamMax = eventsPerTeamMax
         self.matchesRemainMs = matchesRemainMs
         self.takesPacked = takesPacked
+        self.stalenessMaxMs = stalenessMaxMs
     }
 }

@@ -72,6 +72,13 @@ extension Problem {
         Problem(status: 400, title: "Bad Request", detail: detail)
     }
 
+    /// Of `Favorites-Max-Staleness-Ms`.
+    public static func badStaleness(_ value: Span<UInt8>) -> Problem {
+        badRequest(
+            "Favorites-Max-Staleness-Ms is \(quoted(value)); it is a number of milliseconds, 0 or more, and may stand once."
+        )
+    }
+
     public static func unknownPath(_ path: Span<UInt8>) -> Problem {
         notFound(
             "There is nothing at \(quoted(path)). Paths are /v1/api/app/mym/{sport} and /v1/api/app/myt/{sport}, "
@@ -108,6 +115,13 @@ extension Problem {
 
     /// Load is shed.
     public static let overloaded = unavailable("There are too many requests at the moment. Ask again.")
+
+    /// No holder is as fresh as was asked for; the freshest there is is `ageMs` behind.
+    public static func stale(ageMs: UInt32, boundMs: UInt32) -> Problem {
+        let best = ageMs == .max ? "of unknown age" : "up to \(ageMs) ms old"
+        return unavailable(
+            "What there is may be \(best); Favorites-Max-Staleness-Ms allows \(boundMs). Ask again.")
+    }
 
     /// The holders did not answer in time.
     public static let deadline = unavailable("The answer was not there in time. Ask again.")

@@ -44,13 +44,13 @@ struct AnswerTemplates: Sendable {
         let matchesCaching = ("Cache-Control", "public, max-age=\(settings.mymMaxAgeSeconds)")
         let teamsCaching = ("Cache-Control", "public, max-age=\(settings.mytMaxAgeSeconds)")
         let json = ("Content-Type", "application/json")
-        let exposed = ("Access-Control-Expose-Headers", "ETag, Retry-After")
+        let exposed = CORS.exposed
         matches = ResponseTemplate(status: 200, fields: [json, matchesCaching, exposed] + vary)
         teams = ResponseTemplate(status: 200, fields: [json, teamsCaching, exposed] + vary)
         matchesGzip = ResponseTemplate(status: 200, fields: [json, matchesCaching, exposed] + gzip)
         teamsGzip = ResponseTemplate(status: 200, fields: [json, teamsCaching, exposed] + gzip)
-        matchesUnchanged = ResponseTemplate(status: 304, fields: [matchesCaching] + vary)
-        teamsUnchanged = ResponseTemplate(status: 304, fields: [teamsCaching] + vary)
+        matchesUnchanged = ResponseTemplate(status: 304, fields: [matchesCaching, exposed] + vary)
+        teamsUnchanged = ResponseTemplate(status: 304, fields: [teamsCaching, exposed] + vary)
         openAPI = ResponseTemplate(
             status: 200, fields: [("Content-Type", "application/yaml"), ("Cache-Control", "public, max-age=3600")])
     }
@@ -65,12 +65,14 @@ final class RouterAnswerer: Answerer, AnswerReceiver {
         /// The head's bytes, kept only where they hold a condition.
         var bytes: [UInt8]
         var isGzip: Bool
+        var stalenessMaxMs: UInt32
     }
 
     private let client: FanOutClient
     private let rules: SelectionRules
     private let templates: AnswerTemplates
     private let packed: Counter
+    private let metrics: FreshnessMetrics
     private let now: () -> Timestamp
     private var parser: RequestParser
     private var builder = AnswerBuilder()
@@ -81,12 +83,13 @@ final class RouterAnswerer: Answerer, AnswerReceiver {
     /// `packed` counts fragments that were packed for one answer.
     init(
         client: FanOutClient, rules: SelectionRules, templates: AnswerTemplates, packed: Counter,
-        now: @escaping () -> Timestamp
+        metrics: FreshnessMetrics, now: @escaping () -> Timestamp
     ) {
         self.client = client
         self.rules = rules
         self.templates = templates
         self.packed = packed
+        self.metrics = metrics
         self.now = now
         parser = RequestParser(rules: rules)
     }
@@ -98,32 +101,42 @@ final class RouterAnswerer: Answerer, AnswerReceiver {
             return reply.send(templates.openAPI, body: document.span, route: AnswerTemplates.openAPIRoute)
         }
         do throws(Problem) {
+            let stalenessMaxMs: UInt32
+            switch head.stalenessBound(in: bytes) {
+            case .none: stalenessMaxMs = .max
+            case .milliseconds(let bound): stalenessMaxMs = bound
+            case .invalid(let value): throw .badStaleness(bytes.extracting(value.range))
+            }
             let request = try parser.parse(path: path, query: bytes.extracting(head.query.range))
-            ask(request, head, bytes, reply)
+            ask(request, stalenessMaxMs, head, bytes, reply)
         } catch {
             reply.send(error, route: Self.route(of: path))
         }
     }
 
-    private func ask(_ request: Request, _ head: RequestHead, _ bytes: Span<UInt8>, _ reply: Reply) {
+    private func ask(
+        _ request: Request, _ stalenessMaxMs: UInt32, _ head: RequestHead, _ bytes: Span<UInt8>, _ reply: Reply
+    ) {
         guard client.partitionCount > 0 else { return reply.send(templates.notReady, route: Self.route(of: request)) }
         let need = need(of: request)
         let isGzip = templates.offersGzip && head.prefersGzip(in: bytes)
         var query = HolderQuery(
             request: request, partitions: PartitionSet(), now: now(), eventsPerTeamMax: rules.eventsPerTeamMax,
-            matchesRemainMs: rules.matchesRemainMs, takesPacked: isGzip)
-        let isAnswered = unsafe client.answerInPlace(&query, need: need) { part in
+            matchesRemainMs: rules.matchesRemainMs, takesPacked: isGzip, stalenessMaxMs: stalenessMaxMs)
+        let isAnswered = unsafe client.answerInPlace(&query, need: need) { part, freshness, news in
+            if let news { metrics.seen(news) }
             builder.begin(request, eventsPerTeamMax: rules.eventsPerTeamMax, isGzip: isGzip)
             // The rank decides between parts; a single one needs none.
             unsafe builder.add(part, rank: 0)
-            send(request, head, bytes, reply, isGzip: isGzip)
+            send(request, freshness, head, bytes, reply, isGzip: isGzip)
         }
         if isAnswered { return parser.recycle(request) }
         var kept: [UInt8] = []
         if head.isConditional {
             unsafe bytes.extracting(first: head.count).withUnsafeBufferPointer { kept = unsafe Array($0) }
         }
-        let entry = Waiting(request: request, reply: reply, head: head, bytes: kept, isGzip: isGzip)
+        let entry = Waiting(
+            request: request, reply: reply, head: head, bytes: kept, isGzip: isGzip, stalenessMaxMs: stalenessMaxMs)
         let token: Int
         if let slot = free.popLast() {
             token = slot
@@ -151,6 +164,7 @@ final class RouterAnswerer: Answerer, AnswerReceiver {
     // MARK: - Replies
 
     func answered(_ gathered: borrowing GatheredParts, token: UInt64) {
+        for index in unsafe gathered.news.indices { metrics.seen(unsafe gathered.news[index]) }
         guard let entry = take(token) else { return }
         builder.begin(entry.request, eventsPerTeamMax: rules.eventsPerTeamMax, isGzip: entry.isGzip)
         let isSingle = unsafe gathered.parts.count == 1
@@ -158,17 +172,20 @@ final class RouterAnswerer: Answerer, AnswerReceiver {
             let rank = unsafe isSingle ? 0 : gathered.shown[index].globals.offsets.reduce(0) { $0 + $1.rawValue }
             unsafe builder.add(gathered.parts[index], rank: rank)
         }
-        send(entry.request, entry.head, entry.bytes.span, entry.reply, isGzip: entry.isGzip)
+        unsafe send(
+            entry.request, gathered.freshness, entry.head, entry.bytes.span, entry.reply, isGzip: entry.isGzip)
         parser.recycle(entry.request)
     }
 
     /// Sends what the builder has gathered. `bytes` are the head's, as far as it is conditional.
     private func send(
-        _ request: Request, _ head: RequestHead, _ bytes: Span<UInt8>, _ reply: Reply, isGzip: Bool
+        _ request: Request, _ freshness: Freshness, _ head: RequestHead, _ bytes: Span<UInt8>, _ reply: Reply,
+        isGzip: Bool
     ) {
         let packedBefore = builder.packedHere
         builder.finish()
         if builder.packedHere != packedBefore { packed.add(UInt64(builder.packedHere - packedBefore)) }
+        metrics.answered(freshness)
         let route = Self.route(of: request)
         guard builder.bodyCount <= Limits.answerBytesMax else {
             return reply.send(templates.answerTooLarge, route: route)
@@ -177,11 +194,14 @@ final class RouterAnswerer: Answerer, AnswerReceiver {
         let isMatches = if case .matches = request { true } else { false }
         if head.isConditional, head.hasCurrent(tag, in: bytes) {
             let template = isMatches ? templates.matchesUnchanged : templates.teamsUnchanged
-            return reply.sendWithoutBody(template, entityTag: tag, contentLength: builder.bodyCount, route: route)
+            return reply.sendWithoutBody(
+                template, entityTag: tag, freshnessMs: freshness.ageMs, contentLength: builder.bodyCount, route: route)
         }
         let plain = isMatches ? templates.matches : templates.teams
         let template = isGzip ? (isMatches ? templates.matchesGzip : templates.teamsGzip) : plain
-        unsafe reply.send(template, entityTag: tag, bodyCount: builder.bodyCount, route: route) {
+        unsafe reply.send(
+            template, entityTag: tag, freshnessMs: freshness.ageMs, bodyCount: builder.bodyCount, route: route
+        ) {
             unsafe builder.write(to: $0)
         }
     }
@@ -197,8 +217,14 @@ final class RouterAnswerer: Answerer, AnswerReceiver {
                 entry.reply.send(.noHolder(partitions: partitions.count), route: route)
             }
         case .deadline: entry.reply.send(templates.deadline, route: route)
-        case .overloaded: entry.reply.send(templates.overloaded, route: route)
+        case .overloaded:
+            metrics.overloaded.add()
+            entry.reply.send(templates.overloaded, route: route)
         case .answerTooLarge: entry.reply.send(templates.answerTooLarge, route: route)
+        case .stale(freshnessMs: let ageMs):
+            metrics.stale.add()
+            entry.reply.send(
+                .stale(ageMs: ageMs, boundMs: entry.stalenessMaxMs), freshnessMs: ageMs, route: route)
         }
     }
 

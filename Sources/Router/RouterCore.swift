@@ -29,6 +29,8 @@ public final class RouterCore: Sendable {
 
     private struct Routing {
         var state: ClusterState?
+        /// Whether that is the view kept on disk, since the control topic was not read yet.
+        var isKept = false
         var snapshot = RoutingSnapshot.empty
     }
 
@@ -51,6 +53,7 @@ public final class RouterCore: Sendable {
     ) async throws -> RouterCore {
         var rules = FanOutRules()
         rules.requestTimeoutNs = UInt64(settings.requestDeadline.milliseconds) * 1_000_000
+        rules.requestsMax = settings.requestsMax
         // Another holder is asked while there is time left for its answer, however short the deadline is.
         rules.askTimeoutNs = min(rules.askTimeoutNs, rules.requestTimeoutNs / 2)
         let makeLocal = local?.makeHolder
@@ -60,11 +63,13 @@ public final class RouterCore: Sendable {
         let templates = AnswerTemplates(settings.http)
         let selection = settings.rules
         let fixed = settings.clockFixed
+        let metrics = FreshnessMetrics(registry)
         let packed = registry.counter(
             "gzip_packed_fragments_total", help: "Fragments packed for one answer: their holder had no packed form.")
         var limits = HTTPLimits()
         limits.connectionsMax = settings.http.connectionsMax
         limits.idleTimeout = .milliseconds(settings.http.idleTimeout.milliseconds)
+        limits.queueAgeMax = .milliseconds(settings.queueAgeMax.milliseconds)
         limits.headTimeout = .milliseconds(settings.http.headerTimeout.milliseconds)
         let server = try await HTTPServer.start(
             host: settings.member.host, port: settings.http.port, group: group, limits: limits,
@@ -72,7 +77,8 @@ public final class RouterCore: Sendable {
             wallSeconds: { Clocks.wallMs() / 1_000 }
         ) { eventLoop in
             RouterAnswerer(
-                client: clients.client(on: eventLoop), rules: selection, templates: templates, packed: packed
+                client: clients.client(on: eventLoop), rules: selection, templates: templates, packed: packed,
+                metrics: metrics
             ) {
                 fixed ?? Timestamp(milliseconds: Clocks.wallMs())
             }
@@ -83,9 +89,25 @@ public final class RouterCore: Sendable {
         return router
     }
 
+    /// Goes by a view that was kept on disk, until the first `update`. Its generation counts as seen by nobody: others may
+    /// not drop anything for it.
+    public func begin(with kept: ClusterState) {
+        route { routing in
+            guard routing.state == nil else { return }
+            routing.state = kept
+            routing.isKept = true
+        }
+    }
+
+    /// Whether requests go by a view that was kept on disk.
+    public var isViewKept: Bool { routing.withLock { $0.isKept } }
+
     /// Takes the cluster's state in. Called at every heartbeat at least, so the counters are as fresh as that.
     public func update(_ state: ClusterState) {
-        route { $0.state = state }
+        route { routing in
+            routing.state = state
+            routing.isKept = false
+        }
         clients.counters().whenSuccess { counters in self.counters.withLock { $0 = counters } }
         guard let position = state.view.position else { return }
         clients.goBy(position)
@@ -146,6 +168,10 @@ public final class RouterCore: Sendable {
         registry.sampled("router_failed_open_total", .counter, help: "Requests for which all nodes looked bad.") {
             $0.add(Double(self.sum(\.failedOpen)))
         }
+        registry.sampled(
+            "router_view_kept", .gauge,
+            help: "1 while requests go by the view kept on disk, since the control topic was not read yet."
+        ) { $0.add(self.isViewKept ? 1 : 0) }
         registry.sampled("router_partitions_missing", .gauge, help: "Partitions without a live, ready holder.") {
             $0.add(self.missing?.count ?? 0)
         }
@@ -163,7 +189,7 @@ private final class LateHolder: Holder {
 
     func answer(
         _ query: HolderQuery, needs: PositionNeeds, knowing progress: UInt64?,
-        part: (borrowing Part, ShownPosition?) -> Void, refused: (HolderRefusal) -> Void
+        part: (borrowing Part, ShownPosition?, Freshness) -> Void, refused: (HolderRefusal) -> Void
     ) {
         if holder == nil { holder = make() }
         guard let holder else { return refused(.notReady) }

@@ -11,10 +11,13 @@ public import Store
 @safe
 public final class StoreHolder: Holder {
     private let reader: StoreReader
+    private let nowMs: () -> UInt64
     private var selection: PartSelection
     private var shown: ShownPosition
 
-    public init(_ store: Store) {
+    /// `nowMs`: the clock by which the store's writer says as of when it is.
+    public init(_ store: Store, nowMs: @escaping () -> UInt64) {
+        self.nowMs = nowMs
         reader = StoreReader(store)
         selection = PartSelection(partitionCount: store.partitionCounts[0])
         let (globals, version) = reader.startedGlobals()
@@ -25,18 +28,20 @@ public final class StoreHolder: Holder {
 
     public func answer(
         _ query: HolderQuery, needs: PositionNeeds, knowing progress: UInt64?,
-        part: (borrowing Part, ShownPosition?) -> Void, refused: (HolderRefusal) -> Void
+        part: (borrowing Part, ShownPosition?, Freshness) -> Void, refused: (HolderRefusal) -> Void
     ) {
         let refusal = reader.read { view -> HolderRefusal? in
             if let refusal = check(query, needs) { return refusal }
+            let freshness = freshness(query.partitions)
+            guard freshness.ageMs <= query.stalenessMaxMs else { return .stale(ageMs: freshness.ageMs) }
             selection.select(query, view)
             if selection.jsonBytes > Limits.answerBytesMax { return .answerTooLarge }
             // Loaded after reading: what was seen newer than the caller knows has raised it before.
             if progress == reader.progress {
-                unsafe part(selection.part, nil)
+                unsafe part(selection.part, nil, freshness)
             } else {
                 loadShown(query.partitions)
-                unsafe part(selection.part, shown)
+                unsafe part(selection.part, shown, freshness)
             }
             return nil
         }
@@ -60,6 +65,14 @@ public final class StoreHolder: Holder {
         }
         if let globals = needs.globals, !reader.appliedGlobals().reaches(globals) { return .behind }
         return nil
+    }
+
+    /// Loaded before reading: what is found then is at least this fresh.
+    private func freshness(_ partitions: PartitionSet) -> Freshness {
+        let asOf = reader.asOf(partitions)
+        let now = nowMs()
+        let ageMs = asOf == 0 ? UInt32.max : UInt32(clamping: now > asOf ? now - asOf : 0)
+        return Freshness(ageMs: ageMs, newestMs: reader.newestMs)
     }
 
     private func loadShown(_ partitions: PartitionSet) {

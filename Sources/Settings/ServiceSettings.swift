@@ -131,6 +131,8 @@ public struct NodeSettings: Sendable {
     public var linkPort: Int
     public var retiredBytesMax: Int
     public var packedBytesMax: Int
+    public var freshnessInterval: Duration
+    public var queueAgeMax: Duration
     /// Nil: none are written or loaded.
     public var snapshots: SnapshotSettings?
 
@@ -144,6 +146,8 @@ public struct NodeSettings: Sendable {
         linkPort = settings.integer("link.port")
         retiredBytesMax = settings.integer("store.retired-bytes-max")
         packedBytesMax = settings.integer("store.gzip-bytes-max")
+        freshnessInterval = settings.duration("freshness.interval")
+        queueAgeMax = settings.duration("request.queue-age-max")
         snapshots = SnapshotSettings(settings)
     }
 }
@@ -175,6 +179,9 @@ public struct RouterSettings: Sendable {
     public var http: HTTPSettings
     public var rules: SelectionRules
     public var requestDeadline: Duration
+    /// Requests in flight on one event loop.
+    public var requestsMax: Int
+    public var queueAgeMax: Duration
     /// *Now* for the selection rules; nil for the clock's.
     public var clockFixed: Timestamp?
 
@@ -190,6 +197,8 @@ public struct RouterSettings: Sendable {
         rules.eventsPerTeamMax = settings.integer("data.eventsForSpecificTeam.teamMaxEvent")
         rules.matchesRemainMs = settings.duration("data.eventsForSpecificTeam.matchesRemainTime").milliseconds
         requestDeadline = settings.duration("request.deadline")
+        requestsMax = settings.integer("request.in-flight-max")
+        queueAgeMax = settings.duration("request.queue-age-max")
         clockFixed = settings.timestamp("clock.fixed")
     }
 }

@@ -118,6 +118,13 @@ enum SettingsTable {
             "request.deadline", .duration(.milliseconds(10)...(.seconds(60))), "1s", for: [.router, .serve],
             "Time in which a request is answered, or else refused with 503."),
         Setting(
+            "request.in-flight-max", .integer(1...65_536), "4096", for: [.router, .serve],
+            "Requests of one event loop that wait for nodes; one more is refused with 503 at once."),
+        Setting(
+            "request.queue-age-max", .duration(.milliseconds(1)...(.seconds(60))), "100ms",
+            "Time for which a loop works off what has come in; what is left then is refused at once, with 503 or by a node."
+        ),
+        Setting(
             "clock.fixed", .timestamp, "", for: [.router, .serve],
             "Freezes now for the selection rules, for tests and replays; absent: the clock."),
     ]
@@ -147,6 +154,9 @@ enum SettingsTable {
         Setting(
             "store.retired-bytes-max", .integer((1 << 20)...(1 << 40)), "268435456", for: [.node, .serve],
             "Bytes of replaced records that may wait for their last reader; at the limit ingest waits, reads go on."),
+        Setting(
+            "freshness.interval", .duration(.milliseconds(10)...(.seconds(60))), "100ms", for: [.node, .serve],
+            "Time between two questions to the brokers for the ends of the logs; an idle partition grows this old."),
         Setting(
             "store.gzip-bytes-max", .integer(0...(1 << 40)), "0", for: [.node, .serve],
             "Bytes of fragments kept ready for gzip answers, about a third of their JSON; what has no room is packed "

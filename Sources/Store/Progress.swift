@@ -3,6 +3,10 @@
 // Two numbers each. *Applied*: everything below it is visible; the writer raises it after applying, so a reader that
 // loads it before it reads finds at least that. *Started*: nothing at or above it is visible; the writer raises it
 // before applying, so a reader that loads it after it read has seen nothing newer.
+//
+// And a time, *as of*, milliseconds of the machine's monotonic clock: everything that was in the log then is visible.
+// The writer raises it after applying, with release; a reader that loads it, with acquire, before it reads finds at least
+// that. 0: nothing is known.
 
 import Model
 import Synchronization
@@ -17,7 +21,8 @@ struct EventPartition: ~Copyable, Sendable {
     private let gapBefore = InlineArray<15, UInt64>(repeating: 0)
     let started = Atomic<Int64>(0)
     let applied = Atomic<Int64>(0)
-    private let gapBehind = InlineArray<14, UInt64>(repeating: 0)
+    let asOf = Atomic<UInt64>(0)
+    private let gapBehind = InlineArray<13, UInt64>(repeating: 0)
 
     init(_ memory: borrowing RecordMemory) { index = HashIndex(memory) }
 }
@@ -33,6 +38,10 @@ final class GlobalProgress: @unchecked Sendable {
     private let applied: UnsafeMutablePointer<Atomic<Int64>>
     let startedVersion = Atomic<UInt64>(1)
     let appliedVersion = Atomic<UInt64>(1)
+    /// The earliest of all partitions.
+    let asOf = Atomic<UInt64>(0)
+    /// Kafka's timestamp of the newest message applied, whatever its topic; relaxed, it is a statistic.
+    let newestMs = Atomic<Int64>(0)
     /// Whether the global topics were once read to their end.
     let isReady = Atomic<Bool>(false)
 

@@ -71,6 +71,18 @@ public final class StoreReader {
         Offset(unsafe store.partitions[Int(partition.rawValue)].started.load(ordering: .acquiring))
     }
 
+    /// As of when these partitions and the global topics are: the earliest of them. To be loaded before reading.
+    public func asOf(_ partitions: PartitionSet) -> UInt64 {
+        var asOf = store.globals.asOf.load(ordering: .acquiring)
+        partitions.forEach { partition in
+            asOf = min(asOf, unsafe store.partitions[Int(partition.rawValue)].asOf.load(ordering: .acquiring))
+        }
+        return asOf
+    }
+
+    /// Kafka's timestamp of the newest message applied; 0 before the first.
+    public var newestMs: Int64 { store.globals.newestMs.load(ordering: .relaxed) }
+
     /// The partitions of the events topic that may be read. What was ready when a guard began stays whole under it.
     public var readyPartitions: PartitionSet { store.readyPartitions.load() }
 

@@ -72,6 +72,23 @@ extension StoreWriter {
         return store.globals.applied(at: readGlobals.index(source.kind, source.partition))
     }
 
+    // MARK: - Freshness
+
+    /// Everything that was in this partition's log at `asOfMs` is visible; 0 where that is not known any more. Release, so
+    /// that who finds the time finds the records.
+    public func setAsOf(_ partition: PartitionID, _ asOfMs: UInt64) {
+        unsafe store.partitions[Int(partition.rawValue)].asOf.store(asOfMs, ordering: .releasing)
+    }
+
+    /// The same for all global topics together.
+    public func setGlobalsAsOf(_ asOfMs: UInt64) { store.globals.asOf.store(asOfMs, ordering: .releasing) }
+
+    /// A message of this timestamp is visible.
+    public func raiseNewest(to timestampMs: Int64) {
+        guard timestampMs > store.globals.newestMs.load(ordering: .relaxed) else { return }
+        store.globals.newestMs.store(timestampMs, ordering: .relaxed)
+    }
+
     // MARK: - Readiness
 
     /// Lets readers ask for the partitions. What they hold by now, their bulk load, comes into the teams' lists at once.

@@ -12,7 +12,7 @@ public enum Refusal: Sendable, Equatable {
 
 public enum ControlFrame {
     /// No control frame but `needs` is larger.
-    public static let bytesMax = FrameHeader.bytes + 1 + FrameSize.setMax
+    public static let bytesMax = FrameHeader.bytes + 1 + FrameSize.setMax + FrameSize.varintMax
 
     public static func hello(_ member: ID, to writer: inout FrameWriter) {
         writer.frame(.hello, request: 0) { writer in writer.id(member) }
@@ -44,10 +44,13 @@ public enum ControlFrame {
 
     public static func refusal(_ refusal: Refusal, request: UInt64, to writer: inout FrameWriter) {
         var partitions = PartitionSet()
+        var ageMs: UInt32 = 0
         if case .holder(.notHeld(let missing)) = refusal { partitions = missing }
+        if case .holder(.stale(let age)) = refusal { ageMs = age }
         writer.frame(.refusal, request: request) { writer in
             writer.byte(code(of: refusal))
             writer.set(partitions)
+            writer.varint(UInt64(ageMs))
         }
     }
 
@@ -58,6 +61,8 @@ public enum ControlFrame {
         case .holder(.notReady): 3
         case .holder(.answerTooLarge): 4
         case .expired: 5
+        case .holder(.overloaded): 6
+        case .holder(.stale): 7
         }
     }
 
@@ -90,6 +95,7 @@ public enum ControlFrame {
         var reader = unsafe FrameReader(body)
         let code = try reader.byte()
         let partitions = try reader.set()
+        let ageMs = UInt32(try reader.number(most: Int(UInt32.max)))
         try reader.end()
         switch code {
         case 1: return .holder(.notHeld(partitions))
@@ -97,6 +103,8 @@ public enum ControlFrame {
         case 3: return .holder(.notReady)
         case 4: return .holder(.answerTooLarge)
         case 5: return .expired
+        case 6: return .holder(.overloaded)
+        case 7: return .holder(.stale(ageMs: ageMs))
         default: throw .malformed("refusal code")
         }
     }

@@ -1,4 +1,4 @@
-// The frames between router and node, version 2.
+// The frames between router and node, version 3.
 //
 //   offset  bytes  field
 //   0       4      length of all that follows, little endian; 10 to Limits.frameBytesMax
@@ -16,7 +16,7 @@
 //   query    router to node     see `QueryFrame`
 //   needs    router to node     globals: the positions that later queries with the flag need
 //   part     node to router     see `PartFrame`
-//   refusal  node to router     u8 code, set: the partitions of `notHeld`
+//   refusal  node to router     u8 code, set: the partitions of `notHeld`, varint: the age of `stale`
 //   ping     router to node     nothing
 //   pong     node to router     nothing
 //
@@ -56,7 +56,7 @@ public enum GoodbyeReason: UInt8, Sendable {
 
 /// The fixed fields of a frame.
 public struct FrameHeader: Sendable, Equatable {
-    public static let version: UInt8 = 2
+    public static let version: UInt8 = 3
     /// The length field and the fixed fields.
     public static let bytes = 14
 

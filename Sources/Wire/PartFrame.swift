@@ -3,7 +3,8 @@
 //   u8 flags                1: the global positions follow
 //   varint                  version of the global positions
 //   globals                 only with the flag: when the version is not that of the link's last part
-//   varint, varint          the node's lag, milliseconds; its load, thousandths
+//   varint, fixed i64       the answer's age, milliseconds; the timestamp of the newest message applied
+//   varint, varint          the node's load, thousandths; its queue's age, microseconds
 //   varint, varint…         shown offsets, one for each partition of the query
 //   varint, stage…          fixed i64 position by score, fixed i64 position by team, 0 where it has none, fields
 //   varint, event…          fixed i64 start, fixed u32 stage, fields
@@ -41,13 +42,16 @@ enum EntrySize {
 
 /// What a node says of itself with each answer.
 public struct NodeLoad: Sendable, Equatable {
-    public var lagMs: UInt32
+    public var freshness: Freshness
     /// CPU used for serving, thousandths of all its cores.
     public var loadPermille: UInt32
+    /// How long the node's loop had been at its turn when it answered: queries that came in the turn waited so long.
+    public var queueUs: UInt32
 
-    public init(lagMs: UInt32 = 0, loadPermille: UInt32 = 0) {
-        self.lagMs = lagMs
+    public init(freshness: Freshness = .best, loadPermille: UInt32 = 0, queueUs: UInt32 = 0) {
+        self.freshness = freshness
         self.loadPermille = loadPermille
+        self.queueUs = queueUs
     }
 }
 
@@ -60,7 +64,7 @@ public struct PartWriter: Sendable {
     /// An upper bound of the encoded frame.
     public static func bytesMax(_ part: borrowing Part, shown: ShownPosition) -> Int {
         let varint = FrameSize.varintMax
-        var bytes = FrameHeader.bytes + 1 + 10 * varint + FrameSize.globalsMax(shown.globals)
+        var bytes = FrameHeader.bytes + 1 + 12 * varint + FrameSize.globalsMax(shown.globals)
         bytes += shown.offsets.count * varint
         bytes += unsafe (part.teamEvents.count + part.teamEnds.count) * varint
         for index in unsafe part.stages.indices {
@@ -88,8 +92,10 @@ public struct PartWriter: Sendable {
             writer.byte(isNew ? 1 : 0)
             writer.varint(shown.globalsVersion)
             if isNew { writer.globals(shown.globals) }
-            writer.varint(UInt64(load.lagMs))
+            writer.varint(UInt64(load.freshness.ageMs))
+            writer.fixed(load.freshness.newestMs)
             writer.varint(UInt64(load.loadPermille))
+            writer.varint(UInt64(load.queueUs))
             writer.varint(shown.offsets.count)
             for offset in shown.offsets { writer.offset(offset) }
             unsafe writer.stages(part.stages)
@@ -175,8 +181,10 @@ public struct PartReader: Sendable {
     ) throws(WireError) {
         var reader = unsafe FrameReader(body)
         try readGlobals(&reader, into: &shown)
-        load.lagMs = UInt32(try reader.number(most: Int(UInt32.max)))
+        load.freshness.ageMs = UInt32(try reader.number(most: Int(UInt32.max)))
+        load.freshness.newestMs = try reader.fixed(Int64.self)
         load.loadPermille = UInt32(try reader.number(most: Int(UInt32.max)))
+        load.queueUs = UInt32(try reader.number(most: Int(UInt32.max)))
         shown.offsets.removeAll(keepingCapacity: true)
         let offsets = try reader.number(most: min(Limits.partitionsMax, reader.left))
         for _ in 0..<offsets { shown.offsets.append(try reader.offset()) }

@@ -1,9 +1,10 @@
 // The query frame's body:
 //
 //   u8 flags            1: a `teams` request; 2: the positions of the last needs frame must be reached; 4: fragments are
-//                       taken packed
+//                       taken packed; 8: there is a bound to how old the answer may be
 //   u8 sport
-//   varint              remaining time, milliseconds
+//   varint, varint      remaining time, milliseconds; when it was sent, by the router's monotonic clock, milliseconds
+//   varint              only with the flag: that bound, milliseconds
 //   fixed i64           now, milliseconds since 1970
 //   varint, varint      events for each team at most; how long matches remain, milliseconds
 //   set                 the partitions to answer for
@@ -24,12 +25,17 @@ public struct QueryFrame: Sendable, Equatable {
     /// Whether the link's last needs frame applies.
     public var needsGlobals: Bool
     public var remainingMs: UInt32
+    /// By a clock of the router's own that never goes back; only differences mean something (`QueryAge`).
+    public var sentMs: UInt64
 
-    public init(query: HolderQuery, neededOffsets: [Offset], needsGlobals: Bool, remainingMs: UInt32) {
+    public init(
+        query: HolderQuery, neededOffsets: [Offset], needsGlobals: Bool, remainingMs: UInt32, sentMs: UInt64
+    ) {
         self.query = query
         self.neededOffsets = neededOffsets
         self.needsGlobals = needsGlobals
         self.remainingMs = remainingMs
+        self.sentMs = sentMs
     }
 
     /// An empty one to decode into.
@@ -38,12 +44,13 @@ public struct QueryFrame: Sendable, Equatable {
         let query = HolderQuery(
             request: request, partitions: PartitionSet(), now: Timestamp(milliseconds: 0), eventsPerTeamMax: 0,
             matchesRemainMs: 0)
-        self.init(query: query, neededOffsets: [], needsGlobals: false, remainingMs: 0)
+        self.init(query: query, neededOffsets: [], needsGlobals: false, remainingMs: 0, sentMs: 0)
     }
 
     static let teamsFlag: UInt8 = 1
     static let globalsFlag: UInt8 = 2
     static let packedFlag: UInt8 = 4
+    static let boundFlag: UInt8 = 8
     /// Longer than any two times are apart.
     static let remainMsMax = Int(Timestamp.latest.milliseconds - Timestamp.earliest.milliseconds)
 
@@ -57,36 +64,40 @@ public struct QueryFrame: Sendable, Equatable {
         case .teams(let request):
             for id in request.teamIDs { ids += 1 + id.count }
         }
-        let fields = 2 + 8 + 6 * FrameSize.varintMax + FrameSize.setMax
+        let fields = 2 + 8 + 8 * FrameSize.varintMax + FrameSize.setMax
         return FrameHeader.bytes + fields + needs.offsets.count * FrameSize.varintMax + ids
     }
 
     /// `needs.globals` is written as a flag; the caller has sent them before, in a needs frame.
     public static func write(
-        _ query: HolderQuery, needs: PositionNeeds, remainingMs: UInt32, request: UInt64, to writer: inout FrameWriter
+        _ query: HolderQuery, needs: PositionNeeds, remainingMs: UInt32, sentMs: UInt64, request: UInt64,
+        to writer: inout FrameWriter
     ) {
         writer.frame(.query, request: request) { writer in
-            let flags = (needs.globals == nil ? 0 : globalsFlag) | (query.takesPacked ? packedFlag : 0)
+            var flags = (needs.globals == nil ? 0 : globalsFlag) | (query.takesPacked ? packedFlag : 0)
+            if query.stalenessMaxMs != .max { flags |= boundFlag }
             switch query.request {
             case .matches(let matches):
                 writer.byte(flags)
                 writer.byte(matches.sport.rawValue)
-                writeRules(query, needs: needs, remainingMs: remainingMs, to: &writer)
+                writeRules(query, needs: needs, remainingMs: remainingMs, sentMs: sentMs, to: &writer)
                 writeIDs(matches.eventIDs, to: &writer)
                 writeIDs(matches.teamIDs, to: &writer)
             case .teams(let teams):
                 writer.byte(flags | teamsFlag)
                 writer.byte(teams.sport.rawValue)
-                writeRules(query, needs: needs, remainingMs: remainingMs, to: &writer)
+                writeRules(query, needs: needs, remainingMs: remainingMs, sentMs: sentMs, to: &writer)
                 writeIDs(teams.teamIDs, to: &writer)
             }
         }
     }
 
     private static func writeRules(
-        _ query: HolderQuery, needs: PositionNeeds, remainingMs: UInt32, to writer: inout FrameWriter
+        _ query: HolderQuery, needs: PositionNeeds, remainingMs: UInt32, sentMs: UInt64, to writer: inout FrameWriter
     ) {
         writer.varint(UInt64(remainingMs))
+        writer.varint(sentMs)
+        if query.stalenessMaxMs != .max { writer.varint(UInt64(query.stalenessMaxMs)) }
         writer.fixed(query.now.milliseconds)
         writer.varint(query.eventsPerTeamMax)
         writer.varint(UInt64(query.matchesRemainMs))
@@ -105,13 +116,16 @@ public struct QueryFrame: Sendable, Equatable {
     public mutating func read(_ body: UnsafeRawBufferPointer) throws(WireError) {
         var reader = unsafe FrameReader(body)
         let flags = try reader.byte()
-        guard flags & ~(Self.teamsFlag | Self.globalsFlag | Self.packedFlag) == 0 else {
+        guard flags & ~(Self.teamsFlag | Self.globalsFlag | Self.packedFlag | Self.boundFlag) == 0 else {
             throw .malformed("query flags")
         }
         guard let sport = Sport(rawValue: try reader.byte()) else { throw .malformed("sport") }
         needsGlobals = flags & Self.globalsFlag != 0
         query.takesPacked = flags & Self.packedFlag != 0
         remainingMs = UInt32(try reader.number(most: Int(UInt32.max)))
+        sentMs = try reader.varint()
+        query.stalenessMaxMs =
+            flags & Self.boundFlag == 0 ? .max : UInt32(try reader.number(most: Int(UInt32.max) - 1))
         query.now = try reader.timestamp()
         query.eventsPerTeamMax = try reader.number(most: Int(Int32.max))
         query.matchesRemainMs = Int64(try reader.number(most: Self.remainMsMax))

@@ -98,6 +98,8 @@ final class ManagementAnswerer: Answerer {
         var bootSecondsRemaining: Double?
         var partitions: [PartitionHealth]?
         var generation: Int64?
+        /// Of a router: `kept` while it goes by the view kept on disk, else `live`; absent while it has none.
+        var view: String?
         var members: [MemberHealth]?
         var partitionsMissing: [Int32]?
     }
@@ -135,6 +137,7 @@ final class ManagementAnswerer: Answerer {
                     silent: $0.isSilent)
             }
         }
+        if let router = parts.router, router.missing != nil { health.view = router.isViewKept ? "kept" : "live" }
         health.partitionsMissing = parts.router?.missing?.partitions.map(\.rawValue)
         send(Self.json, health, reply)
     }

@@ -58,7 +58,7 @@ struct MemberService: Service {
             let management = try await startManagement(parts, registry, managementGroup)
             try await withGracefulShutdownHandler {
                 try await cancelWhenGracefulShutdown {
-                    try await start(parts, id, group, registry, managementPort: management.port)
+                    try await start(parts, folder, id, group, registry, managementPort: management.port)
                 }
                 await parts.waitForStop()
             } onGracefulShutdown: {
@@ -84,39 +84,30 @@ struct MemberService: Service {
         _ parts: Parts, _ registry: Registry, _ group: MultiThreadedEventLoopGroup
     ) async throws -> HTTPServer {
         let (isNode, isRouter) = (node != nil, router != nil)
+        var limits = HTTPLimits()
+        // Health is told however long a scrape before it took.
+        limits.queueAgeMax = .hours(1)
         return try await HTTPServer.start(
-            host: member.host, port: member.managementPort, group: group, observer: QuietObserver(),
+            host: member.host, port: member.managementPort, group: group, limits: limits, observer: QuietObserver(),
             wallSeconds: { Clocks.wallMs() / 1_000 }
         ) { _ in ManagementAnswerer(parts: parts, registry: registry, isNode: isNode, isRouter: isRouter) }
     }
 
     private func start(
-        _ parts: Parts, _ id: ID, _ group: MultiThreadedEventLoopGroup, _ registry: Registry, managementPort: Int
+        _ parts: Parts, _ folder: DataDirectory, _ id: ID, _ group: MultiThreadedEventLoopGroup, _ registry: Registry,
+        managementPort: Int
     ) async throws {
         logger.info(
             "management listens",
             metadata: ["id": "\(id)", "management": "\(member.host):\(managementPort)"])
         let client = KafkaClientOptions(kafka, id: id)
-        // The router listens first, and answers 503 until there is something to answer from.
-        if let router {
-            let local = LocalNode(
-                id: id, makeHolder: { parts.node?.makeHolder() },
-                ready: { parts.node?.writer.report.ready ?? PartitionSet() })
-            let core = try await RouterCore.start(
-                id: id, settings: router, group: group, registry: registry, logger: logger,
-                local: node == nil ? nil : local)
-            parts.set(router: core)
-            logger.info("router listens", metadata: ["http": "\(member.host):\(core.httpPort)"])
-        }
+        let keeper = router.map { _ in ViewKeeper(folder: folder, kafka: kafka, registry: registry, logger: logger) }
+        if let router, let keeper { try await startRouter(router, parts, keeper, group, registry) }
         let held = try await startNode(parts, client, group, registry)
         let count = if let held { held } else { try await waitForEvents(parts, client) }
         let configuration = ClusterConfiguration(
             partitions: count, replicas: cluster.replicas,
             topicNames: ModelKind.allCases.map { kafka.topics[$0] })
-        var timeouts = MembershipTimeouts()
-        timeouts.silentMs = cluster.silentAfter.milliseconds
-        timeouts.graceMs = cluster.grace.milliseconds
-        timeouts.stepMaxMs = 2 * cluster.heartbeat.milliseconds
         let settings = ClusterMemberSettings(
             id: id, topic: kafka.topics.cluster, kafka: client, configuration: configuration, timeouts: timeouts,
             heartbeatMs: cluster.heartbeat.milliseconds)
@@ -127,11 +118,46 @@ struct MemberService: Service {
             heartbeat: { incarnation, view in
                 parts.heartbeat(incarnation, view, configuration, addresses, node: node)
             },
-            changed: { parts.update($0) },
+            changed: { state in
+                parts.update(state)
+                keeper?.keep(state, configuration: configuration)
+            },
             displaced: { parts.fail(CommandError("another process took over node.id \(id)", code: .unavailable)) })
         let member = try await ClusterMember.join(settings, owner: owner, logger: logger)
         parts.set(cluster: member)
         logger.info("joined the cluster", metadata: ["partitions": "\(count)"])
+    }
+
+    private var timeouts: MembershipTimeouts {
+        var timeouts = MembershipTimeouts()
+        timeouts.silentMs = cluster.silentAfter.milliseconds
+        timeouts.graceMs = cluster.grace.milliseconds
+        timeouts.stepMaxMs = 2 * cluster.heartbeat.milliseconds
+        return timeouts
+    }
+
+    /// The router listens first, and answers 503 until there is something to answer from: the nodes of the view that was
+    /// kept on disk, until the control topic tells who is there now.
+    private func startRouter(
+        _ router: RouterSettings, _ parts: Parts, _ keeper: ViewKeeper, _ group: MultiThreadedEventLoopGroup,
+        _ registry: Registry
+    ) async throws {
+        let local = LocalNode(
+            id: parts.id, makeHolder: { parts.node?.makeHolder() },
+            ready: { parts.node?.writer.report.ready ?? PartitionSet() })
+        let core = try await RouterCore.start(
+            id: parts.id, settings: router, group: group, registry: registry, logger: logger,
+            local: node == nil ? nil : local)
+        parts.set(router: core)
+        logger.info("router listens", metadata: ["http": "\(member.host):\(core.httpPort)"])
+        let kept = keeper.load(
+            replicas: cluster.replicas, topicNames: ModelKind.allCases.map { kafka.topics[$0] }, timeouts: timeouts)
+        if let kept {
+            core.begin(with: kept)
+            logger.notice(
+                "goes by the view kept on disk until the control topic is read",
+                metadata: ["generation": "\(kept.view.generation.rawValue)", "members": "\(kept.view.members.count)"])
+        }
     }
 
     /// Starts the node, where there is one, and returns the number of its events partitions.
@@ -143,7 +169,7 @@ struct MemberService: Service {
             WriterSettings(
                 kafka: client, topics: ModelKind.allCases.map { node.kafka.topics[$0] },
                 retiredBytesMax: node.retiredBytesMax, packedBytesMax: node.packedBytesMax,
-                snapshots: node.snapshots),
+                snapshots: node.snapshots, watchInterval: node.freshnessInterval),
             registry: registry, logger: logger, changed: { parts.announce() })
         parts.set(writer: writer)
         let core = try await NodeCore.start(
@@ -221,5 +247,6 @@ private final class QuietObserver: HTTPObserver {
     func connectionOpened() {}
     func connectionClosed(_ end: ConnectionEnd) {}
     func connectionRefused() {}
+    func requestShed(_ reason: ShedReason) {}
     func answered(route: RouteIndex, method: HTTP1.Method, status: Int, nanoseconds: Int64) {}
 }

@@ -15,13 +15,14 @@ import Testing
     }
 
     private func write(
-        _ template: ResponseTemplate, _ length: Int?, _ tag: EntityTag?, _ connection: ConnectionField
+        _ template: ResponseTemplate, _ length: Int?, _ tag: EntityTag?, _ connection: ConnectionField,
+        freshnessMs: UInt32? = nil
     ) -> String {
         let room = template.bytes.count + ResponseTemplate.variableBytesMax
         let bytes = unsafe [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
             unsafe count = template.write(
                 to: UnsafeMutableRawBufferPointer(buffer), date: DateLine(seconds: 0), contentLength: length,
-                entityTag: tag, connection: connection)
+                entityTag: tag, freshnessMs: freshnessMs, connection: connection)
         }
         return String(decoding: bytes, as: UTF8.self)
     }
@@ -39,7 +40,10 @@ import Testing
                 + "Content-Length: 9223372036854775807\r\nETag: \(EntityTagTests.text)\r\n"
                 + "Connection: keep-alive\r\n\r\n"
         )
-        #expect(write(okay, .max, tag, .keepAlive).utf8.count <= okay.bytes.count + ResponseTemplate.variableBytesMax)
+        let longest = write(okay, .max, tag, .keepAlive, freshnessMs: .max)
+        #expect(longest.contains("\r\nFavorites-Freshness-Ms: 4294967295\r\n"))
+        #expect(longest.utf8.count == okay.bytes.count + ResponseTemplate.variableBytesMax)
+        #expect(write(okay, 1, nil, .none, freshnessMs: 0).hasSuffix("\r\nFavorites-Freshness-Ms: 0\r\n\r\n"))
         #expect(
             write(ResponseTemplate(status: 304), nil, tag, .none)
                 == "HTTP/1.1 304 Not Modified\r\n\(origin)\(date)ETag: \(EntityTagTests.text)\r\n\r\n")

@@ -42,6 +42,7 @@ final class CountingObserver: HTTPObserver {
         var opened = 0
         var closed: [ConnectionEnd] = []
         var refused = 0
+        var shed: [ShedReason] = []
         var statuses: [Int] = []
     }
     private let state = Mutex(Counts())
@@ -51,6 +52,7 @@ final class CountingObserver: HTTPObserver {
     func connectionOpened() { state.withLock { $0.opened += 1 } }
     func connectionClosed(_ end: ConnectionEnd) { state.withLock { $0.closed.append(end) } }
     func connectionRefused() { state.withLock { $0.refused += 1 } }
+    func requestShed(_ reason: ShedReason) { state.withLock { $0.shed.append(reason) } }
     func answered(route: RouteIndex, method: Method, status: Int, nanoseconds: Int64) {
         state.withLock { $0.statuses.append(status) }
     }

@@ -9,6 +9,8 @@ final class ScriptedSource: RecordSource {
 
     var logs: [TopicPartition: LogBounds] = [:]
     var steps: [Step] = []
+    /// Of every record that is handed over.
+    var timestampMs: Int64 = 0
     private(set) var started: [TopicPartition: Offset] = [:]
     private(set) var stopped: [TopicPartition] = []
     private(set) var boundsAsked = 0
@@ -49,7 +51,9 @@ final class ScriptedSource: RecordSource {
                 unsafe with(key) { key in
                     unsafe with(value) { value in
                         unsafe record(
-                            Record(source: source, offset: Offset(offset), timestampMs: 0, key: key, value: value))
+                            Record(
+                                source: source, offset: Offset(offset), timestampMs: timestampMs, key: key, value: value
+                            ))
                     }
                 }
             }

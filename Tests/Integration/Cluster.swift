@@ -44,9 +44,9 @@ final class Cluster {
     let folder: TemporaryFolder
     let binary: String
     let brokers: String
-    private let broker: ChildProcess
+    let broker: ChildProcess
     private(set) var nodes: [(process: ChildProcess, management: HTTPClient)] = []
-    private var routers: [(process: ChildProcess, management: HTTPClient)] = []
+    private(set) var routers: [(process: ChildProcess, management: HTTPClient)] = []
 
     /// Starts the broker, which makes the topics.
     init(binary: String) throws {
@@ -120,20 +120,21 @@ final class Cluster {
         }
     }
 
-    /// Starts a router whose *now* stands still at `now`, waits until it is ready, and returns a client of it.
-    func startRouter(now: String) throws -> HTTPClient {
+    /// Starts a router whose *now* stands still at `now`, waits until it is ready unless told otherwise, and returns a client
+    /// of it. `folder`: that of the router of this number; nil for a new one.
+    func startRouter(now: String, folder number: Int? = nil, waits: Bool = true) throws -> HTTPClient {
         let http = try freePort()
         let management = try freePort()
         let process = try ChildProcess(
             "router-\(routers.count)", binary: binary,
             arguments: [
-                "router", "--kafka-brokers", brokers, "--data-dir", folder.path + "/router-\(routers.count)",
+                "router", "--kafka-brokers", brokers, "--data-dir", folder.path + "/router-\(number ?? routers.count)",
                 "--http-port", "\(http)", "--management-port", "\(management)",
                 "--clock-fixed", now,
             ], folder: folder)
         let client = HTTPClient(port: management)
         routers.append((process, client))
-        try waitUntilReady(process, client)
+        if waits { try waitUntilReady(process, client) }
         return HTTPClient(port: http)
     }
 

@@ -15,7 +15,7 @@ import Testing
         return try await loop.submit { () -> [String]? in
             var query = holderQuery()
             var texts: [String]?
-            let isAnswered = unsafe clients.client(on: loop).answerInPlace(&query, need: need) { part in
+            let isAnswered = unsafe clients.client(on: loop).answerInPlace(&query, need: need) { part, _, _ in
                 texts = unsafe part.events.indices.map { index in
                     let json = unsafe part.events[index].json
                     return unsafe String(

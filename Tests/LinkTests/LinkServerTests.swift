@@ -92,7 +92,7 @@ private final class RawClient: ChannelInboundHandler, Sendable {
         let bytes = frames { writer in
             ControlFrame.hello(makeID("r"), to: &writer)
             QueryFrame.write(
-                holderQuery(), needs: PositionNeeds(), remainingMs: 0, request: 5, to: &writer)
+                holderQuery(), needs: PositionNeeds(), remainingMs: 0, sentMs: 0, request: 5, to: &writer)
             ControlFrame.goodbye(.shuttingDown, to: &writer)
         }
         let expected = frames { writer in

@@ -32,6 +32,7 @@ final class Script: Sendable {
         var asked: [PartitionSet] = []
         var needs: [PositionNeeds] = []
         var jsonBytes = 0
+        var freshness = Freshness.best
     }
 
     let state = Mutex(State())
@@ -53,15 +54,18 @@ final class ScriptedHolder: Holder {
 
     func answer(
         _ query: HolderQuery, needs: PositionNeeds, knowing progress: UInt64?,
-        part: (borrowing Part, ShownPosition?) -> Void, refused: (HolderRefusal) -> Void
+        part: (borrowing Part, ShownPosition?, Freshness) -> Void, refused: (HolderRefusal) -> Void
     ) {
-        let (refusal, offset, jsonBytes) = script.state.withLock { state in
+        let (refusal, offset, jsonBytes, freshness) = script.state.withLock { state in
             state.asked.append(query.partitions)
             state.needs.append(needs)
             var refusal = state.alwaysRefuses
             if !state.refusals.isEmpty { refusal = state.refusals.removeFirst() }
+            if state.freshness.ageMs > query.stalenessMaxMs {
+                refusal = refusal ?? .stale(ageMs: state.freshness.ageMs)
+            }
             if needs.offsets.contains(where: { $0.rawValue > state.offset }) { refusal = refusal ?? .behind }
-            return (refusal, state.offset, state.jsonBytes)
+            return (refusal, state.offset, state.jsonBytes, state.freshness)
         }
         if let refusal { return refused(refusal) }
         var globals = GlobalPosition(partitionCounts: [1, 1, 1, 1, 1])
@@ -75,7 +79,7 @@ final class ScriptedHolder: Holder {
         var bytes: [UInt8] = []
         for text in texts { bytes += text }
         unsafe bytes.withUnsafeBufferPointer { memory in
-            unsafe part(makePart(texts.map(\.count), memory), shown)
+            unsafe part(makePart(texts.map(\.count), memory), shown, freshness)
         }
     }
 

@@ -57,8 +57,8 @@ import Testing
         measureApply(samples, writer)
         for partition in 0..<Self.partitions { writer.setReady([PartitionID(partition)]) }
         writer.setGlobalsReady()
-        measureRequests(samples, StoreHolder(store), requests, isGzip: false)
-        measureRequests(samples, StoreHolder(store), requests, isGzip: true)
+        measureRequests(samples, StoreHolder(store, nowMs: { 0 }), requests, isGzip: false)
+        measureRequests(samples, StoreHolder(store, nowMs: { 0 }), requests, isGzip: true)
     }
 
     private func measureApply(_ samples: [Sample], _ writer: StoreWriter) {
@@ -125,7 +125,7 @@ import Testing
                 builder.begin(query.request, eventsPerTeamMax: query.eventsPerTeamMax, isGzip: isGzip)
                 unsafe holder.answer(
                     query, needs: PositionNeeds(), knowing: nil,
-                    part: { part, _ in
+                    part: { part, _, _ in
                         unsafe builder.add(part, rank: 0)
                         builder.finish()
                         unsafe body.withUnsafeMutableBytes {

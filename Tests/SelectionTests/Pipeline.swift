@@ -35,7 +35,7 @@ final class Pipeline {
         self.reference = reference
         store = Store(partitionCounts: [Self.partitions, 3, 2, 1, 1, 2])
         writer = StoreWriter(store, packedBytesMax: packedBytesMax)
-        holder = StoreHolder(store)
+        holder = StoreHolder(store, nowMs: { 0 })
         parser = RequestParser(rules: rules)
         if isReady { setReady() }
         writer.setGlobalsReady()
@@ -117,7 +117,7 @@ final class Pipeline {
                 request: request, partitions: partitions, now: now, eventsPerTeamMax: rules.eventsPerTeamMax,
                 matchesRemainMs: rules.matchesRemainMs, takesPacked: takesPacked)
             unsafe holder.answer(
-                query, needs: PositionNeeds(), knowing: nil, part: { part, _ in unsafe builder.add(part, rank: 0) },
+                query, needs: PositionNeeds(), knowing: nil, part: { part, _, _ in unsafe builder.add(part, rank: 0) },
                 refused: { fatalError("refused: \($0)") })
         }
         builder.finish()

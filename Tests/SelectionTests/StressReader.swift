@@ -17,7 +17,7 @@ final class StressReader {
 
     init(_ shared: StressShared, seed: UInt64) {
         self.shared = shared
-        holder = StoreHolder(shared.store)
+        holder = StoreHolder(shared.store, nowMs: { 0 })
         random = SeededGenerator(seed: seed)
     }
 
@@ -58,7 +58,7 @@ final class StressReader {
         builder.begin(query.request, eventsPerTeamMax: query.eventsPerTeamMax, isGzip: query.takesPacked)
         unsafe holder.answer(
             query, needs: PositionNeeds(), knowing: nil,
-            part: { part, _ in
+            part: { part, _, _ in
                 unsafe builder.add(part, rank: 0)
                 builder.finish()
                 body = Array(repeating: 0, count: builder.bodyCount)

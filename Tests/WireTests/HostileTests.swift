@@ -116,16 +116,18 @@ import Testing
     @Test func unknownVersionsAndTypesAreNamed() {
         let version: [UInt8] = [10, 0, 0, 0, 1, 1]
         #expect(throws: WireError.unknownVersion(1)) { try unsafe FrameHeader.next(in: version.span.bytes) }
-        let type: [UInt8] = [10, 0, 0, 0, 2, 99]
+        let type: [UInt8] = [10, 0, 0, 0, FrameHeader.version, 99]
         #expect(throws: WireError.unknownType(99)) { try unsafe FrameHeader.next(in: type.span.bytes) }
     }
 
     /// A count of billions with nothing behind it.
     @Test func countsAreCheckedBeforeAllocation() {
         let huge: [UInt8] = [0xFF, 0xFF, 0xFF, 0xFF, 0x0F]
-        let globals: [UInt8] = [1, 1, 0, 0, 0, 0, 0, 0, 0, 0]
-        let body = globals + huge
-        let header: [UInt8] = [UInt8(10 + body.count), 0, 0, 0, 2, 5] + [UInt8](repeating: 0, count: 8)
-        #expect(throws: WireError.self) { try self.decode(header + body) }
+        // Flags, version, five counts of partitions, age, timestamp, load, queue, number of offsets; then that of stages.
+        let fields: [UInt8] = [1, 1] + [UInt8](repeating: 0, count: 5 + 1 + 8 + 2 + 1)
+        let body = fields + huge
+        let header: [UInt8] =
+            [UInt8(10 + body.count), 0, 0, 0, FrameHeader.version, 5] + [UInt8](repeating: 0, count: 8)
+        #expect(throws: WireError.malformed("number over its limit")) { try self.decode(header + body) }
     }
 }

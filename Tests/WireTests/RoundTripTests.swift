@@ -36,7 +36,10 @@ import Testing
                 sent.globals = random.globals()
                 sent.globalsVersion += 1
             }
-            let load = NodeLoad(lagMs: .random(in: 0...9, using: &random), loadPermille: .max)
+            let freshness = Freshness(
+                ageMs: .random(in: 0...UInt32.max, using: &random), newestMs: .random(in: .min ... .max, using: &random)
+            )
+            let load = NodeLoad(freshness: freshness, loadPermille: .max, queueUs: .random(in: 0...9, using: &random))
             let bytes = encoded(bytesMax: unsafe PartWriter.bytesMax(original, shown: sent)) { frame in
                 unsafe writer.write(original, shown: sent, load: load, request: .max, to: &frame)
             }
@@ -64,7 +67,7 @@ import Testing
 
     @Test(arguments: [
         Refusal.holder(.notHeld(PartitionSet(below: 300))), .holder(.behind), .holder(.notReady),
-        .holder(.answerTooLarge), .expired,
+        .holder(.answerTooLarge), .expired, .holder(.overloaded), .holder(.stale(ageMs: .max)),
     ])
     func refusals(refusal: Refusal) throws {
         let bytes = encoded(bytesMax: ControlFrame.bytesMax) { ControlFrame.refusal(refusal, request: 3, to: &$0) }
@@ -98,7 +101,7 @@ import Testing
         #expect(types == [.hello, .needs, .ping, .pong, .goodbye])
     }
 
-    /// Version 2 is frozen: a change of these bytes needs a new version.
+    /// Version 3 is frozen: a change of these bytes needs a new version.
     @Test func goldenBytes() {
         var partitions = PartitionSet()
         partitions.insert(PartitionID(1))
@@ -107,13 +110,13 @@ import Testing
             sport: .tennis, eventIDs: [makeID("e1")], teamIDs: [makeID("a"), makeID("b")], limit: 5, offset: 6)
         let query = HolderQuery(
             request: .matches(request), partitions: partitions, now: Timestamp(milliseconds: 258),
-            eventsPerTeamMax: 3, matchesRemainMs: 300)
+            eventsPerTeamMax: 3, matchesRemainMs: 300, stalenessMaxMs: 200)
         let frame = QueryFrame(
-            query: query, neededOffsets: [Offset(1), Offset(128)], needsGlobals: true, remainingMs: 1000)
+            query: query, neededOffsets: [Offset(1), Offset(128)], needsGlobals: true, remainingMs: 1000, sentMs: 130)
         #expect(
             encoded(frame) == [
-                41, 0, 0, 0, 2, 3, 7, 0, 0, 0, 0, 0, 0, 0,
-                2, 1, 0xE8, 7, 2, 1, 0, 0, 0, 0, 0, 0, 3, 0xAC, 2, 2, 2, 2, 2, 1, 0x80, 1,
+                45, 0, 0, 0, 3, 3, 7, 0, 0, 0, 0, 0, 0, 0,
+                10, 1, 0xE8, 7, 0x82, 1, 0xC8, 1, 2, 1, 0, 0, 0, 0, 0, 0, 3, 0xAC, 2, 2, 2, 2, 2, 1, 0x80, 1,
                 1, 2, 0x65, 0x31, 2, 1, 0x61, 1, 0x62,
             ])
         let arena = Arena()
@@ -134,12 +137,14 @@ import Testing
         var writer = PartWriter()
         let bytes = encoded(bytesMax: 500) { frame in
             unsafe writer.write(
-                part, shown: shown, load: NodeLoad(lagMs: 2, loadPermille: 700), request: 9, to: &frame)
+                part, shown: shown,
+                load: NodeLoad(freshness: Freshness(ageMs: 2, newestMs: 64), loadPermille: 700, queueUs: 5), request: 9,
+                to: &frame)
         }
         let hash: (UInt8) -> [UInt8] = { low in [low, 0, 0, 0, 0, 0, 0, 0, low + 1, 0, 0, 0, 0, 0, 0, 0] }
         #expect(
-            bytes == [119, 0, 0, 0, 2, 5, 9, 0, 0, 0, 0, 0, 0, 0]
-                + [1, 8, 1, 0, 0, 0, 0, 5, 2, 0xBC, 5, 1, 0xAC, 2]
+            bytes == [128, 0, 0, 0, 3, 5, 9, 0, 0, 0, 0, 0, 0, 0]
+                + [1, 8, 1, 0, 0, 0, 0, 5, 2, 64, 0, 0, 0, 0, 0, 0, 0, 0xBC, 5, 5, 1, 0xAC, 2]
                 + [1] + [UInt8](repeating: 0xFF, count: 8) + [UInt8](repeating: 0, count: 8)
                 + hash(1) + [1, 0, 0, 0, 1, 0, 0, 0, 1, 3, 0x73, 0x6E, 0x7B]
                 + [1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]

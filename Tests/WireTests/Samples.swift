@@ -120,10 +120,12 @@ extension SeededGenerator {
         let query = HolderQuery(
             request: request, partitions: partitions, now: Timestamp(milliseconds: .random(in: range, using: &self)),
             eventsPerTeamMax: .random(in: 0...9, using: &self),
-            matchesRemainMs: .random(in: 0...99_999_999, using: &self), takesPacked: .random(using: &self))
+            matchesRemainMs: .random(in: 0...99_999_999, using: &self), takesPacked: .random(using: &self),
+            stalenessMaxMs: Bool.random(using: &self) ? .max : .random(in: 0...UInt32.max, using: &self))
         return QueryFrame(
             query: query, neededOffsets: Bool.random(using: &self) ? offsets(partitions.count) : [],
-            needsGlobals: .random(using: &self), remainingMs: .random(in: 0...UInt32.max, using: &self))
+            needsGlobals: .random(using: &self), remainingMs: .random(in: 0...UInt32.max, using: &self),
+            sentMs: .random(in: 0...UInt64.max, using: &self))
     }
 
     mutating func contentHash() -> ContentHash { ContentHash(low: next(), high: next()) }
@@ -193,7 +195,8 @@ func encoded(_ frame: QueryFrame, request: UInt64 = 7) -> [UInt8] {
     let needs = PositionNeeds(offsets: frame.neededOffsets, globals: globals)
     return encoded(bytesMax: QueryFrame.bytesMax(frame.query, needs: needs)) { writer in
         QueryFrame.write(
-            frame.query, needs: needs, remainingMs: frame.remainingMs, request: request, to: &writer)
+            frame.query, needs: needs, remainingMs: frame.remainingMs, sentMs: frame.sentMs, request: request,
+            to: &writer)
     }
 }
 

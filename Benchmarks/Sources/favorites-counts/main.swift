@@ -80,12 +80,13 @@ func countHolder(_ counter: inout Counter) {
             return unsafe Int(found.slot)
         }
     }
-    let holder = StoreHolder(fixture.store)
+    let holder = StoreHolder(fixture.store, nowMs: { 0 })
     let queries = (0..<200).map(fixture.query)
     counter.count("select", queries.count) { index in
         var found = 0
         unsafe holder.answer(
-            queries[index], needs: PositionNeeds(), knowing: nil, part: { part, _ in found = unsafe part.events.count },
+            queries[index], needs: PositionNeeds(), knowing: nil,
+            part: { part, _, _ in found = unsafe part.events.count },
             refused: { preconditionFailure("refused: \($0)") })
         return found
     }
@@ -94,7 +95,7 @@ func countHolder(_ counter: inout Counter) {
     var body = [UInt8](repeating: 0, count: 1 << 16)
     unsafe holder.answer(
         query, needs: PositionNeeds(), knowing: nil,
-        part: { part, _ in
+        part: { part, _, _ in
             counter.count("merge", 200) { _ in
                 builder.begin(query.request, eventsPerTeamMax: query.eventsPerTeamMax)
                 unsafe builder.add(part, rank: 0)
@@ -112,14 +113,14 @@ func countHolder(_ counter: inout Counter) {
 
 func countFrames(_ counter: inout Counter) {
     let fixture = Fixture(isLoaded: true)
-    let holder = StoreHolder(fixture.store)
+    let holder = StoreHolder(fixture.store, nowMs: { 0 })
     var (writer, reader) = (PartWriter(), PartReader())
     var read = unsafe Part()
     var load = NodeLoad()
     var memory = [UInt8](repeating: 0, count: 1 << 16)
     unsafe holder.answer(
         fixture.query(0), needs: PositionNeeds(), knowing: nil,
-        part: { part, shown in
+        part: { part, shown, _ in
             guard let shown else { preconditionFailure("a part without its position") }
             var position = shown
             counter.count("frame", 200) { _ in

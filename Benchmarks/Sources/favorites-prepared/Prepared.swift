@@ -44,7 +44,7 @@ struct Prepared {
         let router = try await RouterCore.start(
             id: id, settings: settings, group: MultiThreadedEventLoopGroup(numberOfThreads: 1), registry: Registry(),
             logger: Logger(label: name),
-            local: LocalNode(id: id, makeHolder: { StoreHolder(store) }, ready: { everything }))
+            local: LocalNode(id: id, makeHolder: { StoreHolder(store, nowMs: { 0 }) }, ready: { everything }))
         router.update(try clusterOfOne(id))
         say("ready")
         while let line = readLine() {

@@ -128,7 +128,8 @@ private struct LinkEnd {
         if case .teams(let teams) = sent.request { checkIDs(teams.teamIDs, max: Limits.requestTeamsMax) }
         let needs = PositionNeeds(offsets: query.neededOffsets, globals: query.needsGlobals ? shown.globals : nil)
         let again = written(QueryFrame.bytesMax(sent, needs: needs)) {
-            QueryFrame.write(sent, needs: needs, remainingMs: query.remainingMs, request: 1, to: &$0)
+            QueryFrame.write(
+                sent, needs: needs, remainingMs: query.remainingMs, sentMs: query.sentMs, request: 1, to: &$0)
         }
         var second = QueryFrame()
         again.withUnsafeBytes { body in

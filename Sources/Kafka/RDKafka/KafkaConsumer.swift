@@ -107,6 +107,23 @@ public final class KafkaConsumer {
         }
     }
 
+    /// Logs that `ends` asks for at once.
+    public static let endsAtOnce = RDKafkaClient.endsAtOnce
+
+    /// The ends of at most `endsAtOnce` logs, transactions not yet committed left out, in one question to each broker; nil
+    /// for those whose topic does not exist or whose broker does not answer within a second.
+    public func ends(of partitions: [(topic: Int, partition: PartitionID)]) -> [Offset?] {
+        for topic in Set(partitions.map(\.topic)) where !isKnown[topic] {
+            guard partitionCount(of: topic) != nil else { return partitions.map { _ in nil } }
+        }
+        do {
+            return try client.ends(of: partitions.map { (topics[$0.topic], $0.partition) }, timeoutMs: 1_000)
+        } catch {
+            failures.add(nil, nil, error.message)
+            return partitions.map { _ in nil }
+        }
+    }
+
     /// The end of a log that is being read, as the last answer to a fetch told it. Asks nobody.
     public func lastKnownEnd(of topic: Int, _ partition: PartitionID) -> Offset? {
         var low: Int64 = 0

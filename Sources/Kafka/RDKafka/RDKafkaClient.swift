@@ -133,6 +133,18 @@ final class RDKafkaClient {
         }
     }
 
+    /// The ends of at most `endsAtOnce` logs, transactions not yet committed left out; nil for one that its broker cannot
+    /// tell. Topics must exist.
+    func ends(
+        of partitions: [(topic: String, partition: PartitionID)], timeoutMs: Int32
+    ) throws(KafkaError) -> [Offset?] {
+        precondition(partitions.count <= Self.endsAtOnce)
+        return try offsets(of: partitions, at: Int64(RD_KAFKA_OFFSET_END), timeoutMs).map { $0.map { Offset($0) } }
+    }
+
+    /// librdkafka looks for each answer in the list from its start, and so do we: the work grows with the square.
+    static let endsAtOnce = 128
+
     /// Makes the local handle of a topic. The caller owns it and must free it before the client.
     func openTopic(_ name: String) throws(KafkaError) -> OpaquePointer {
         guard let topic = unsafe rd_kafka_topic_new(handle, name, nil) else {
