@@ -4,7 +4,7 @@
 // The file is written on a queue of its own, since the cluster's thread must not wait for a disk: one at a time, at most
 // one a second; what changes meanwhile is kept with the next heartbeat.
 
-public import Cluster
+import Cluster
 import Dispatch
 public import Logging
 public import Membership
