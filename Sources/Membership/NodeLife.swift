@@ -48,11 +48,13 @@ public struct NodeLife: Sendable {
         isSafeToRemove = !isPlaced
     }
 
-    /// `needed` is what this node alone can answer for. Where all nodes drain, nobody can take over.
+    /// `needed` is what this node alone can answer for. Where no other node stays, nobody can take over; else the others
+    /// must have been able to read that this one drains.
     private func isSafe(_ view: MembershipView, _ needed: PartitionSet) -> Bool {
-        guard view.member(node)?.heartbeat.state == .draining else { return false }
-        let stays = view.members.contains { $0.heartbeat.kind.isNode && $0.heartbeat.state != .draining }
-        return needed.isEmpty || !stays
+        let stays = view.members.map(\.heartbeat).contains {
+            $0.id != node && $0.kind.isNode && $0.state != .draining
+        }
+        return !stays || (needed.isEmpty && view.member(node)?.heartbeat.state == .draining)
     }
 
     public func state(ready: PartitionSet) -> MemberState {
