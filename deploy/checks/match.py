@@ -94,6 +94,18 @@ def compose_ports():
             yield f"compose.yaml: --{setting} is not the same on all members"
 
 
+def compose_order():
+    """What is waited for can come about: compose's own reader does not look."""
+    services = compose()
+    for name, one in services.items():
+        for other, how in one.get("depends_on", {}).items():
+            wanted = how["condition"]
+            if wanted not in ("service_healthy", "service_completed_successfully"):
+                yield f"compose.yaml: {name} waits for {other} to be {wanted}"
+            if wanted == "service_healthy" and "healthcheck" not in services[other]:
+                yield f"compose.yaml: {name} waits for {other} to be healthy, which has no healthcheck"
+
+
 def compose_scraped():
     """Prometheus asks every member, under the job's name that the alerts expect."""
     jobs = {job["job_name"]: sorted(target for group in job["static_configs"] for target in group["targets"])
@@ -243,5 +255,5 @@ def grafana():
 
 
 CHECKS = [
-    runbook, links, image_packages, compose_ports, compose_scraped, compose_published, pod_ports, pod_security, pod_end,
+    runbook, links, image_packages, compose_ports, compose_order, compose_scraped, compose_published, pod_ports, pod_security, pod_end,
     selectors, network, units, partitions, grafana]
