@@ -147,7 +147,7 @@ if Context.environment["FAVORITES_CORE_ONLY"] == nil {
         .testTarget(name: "Integration", dependencies: ["Model", "Kafka", "Offer", "Placement", "TestSupport"]),
     ]
     products.append(.executable(name: "favorites", targets: ["favorites"]))
-    products += ["Cluster", "Router", "Settings"].map { .library(name: $0, targets: [$0]) }
+    products += ["Cluster", "Kafka", "Router", "Settings"].map { .library(name: $0, targets: [$0]) }
 }
 
 for target in targets where !target.name.hasPrefix("C") {

@@ -59,7 +59,8 @@ var dependencies: [Package.Dependency] = [
     .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
 ]
 
-// A server over such a source: the one program here that needs more than the core. `updates.sh` builds it.
+// A server over such a source, and load with live updates: what here needs more than the core. `updates.sh` and
+// `faults.sh` build them.
 if Context.environment["FAVORITES_CORE_ONLY"] == nil {
     dependencies += [
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
@@ -75,6 +76,14 @@ if Context.environment["FAVORITES_CORE_ONLY"] == nil {
                 + core(
                     "Cluster", "Ingest", "Membership", "Model", "Placement", "Query", "Router", "Selection", "Settings",
                     "Store", "Telemetry")))
+    targets.append(
+        .executableTarget(
+            name: "favorites-live",
+            dependencies: [
+                "Load", argumentParser, .product(name: "Histogram", package: "hdrhistogram-swift"),
+                .product(name: "Logging", package: "swift-log"),
+            ]
+                + core("Kafka", "Model", "TestSupport")))
 }
 
 for target in targets where !target.name.hasPrefix("C") {

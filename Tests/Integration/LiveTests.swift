@@ -35,7 +35,7 @@ struct LiveTests {
         try cluster.waitUntilApplied()
 
         let checker = LiveChecker(
-            reference: reference, sport: "soccer", now: now, freshnessMs: Self.freshnessMs, hotMax: 3000, seed: seed)
+            reference: reference, sport: "soccer", now: now, freshness: Self.freshnessMs, hotMax: 3000, seed: seed)
         let asked = try askWhileUpdating(cluster, clients, checker, seed: seed)
         #expect(
             asked >= Self.requestsMin && checker.comparedWhole > 100,

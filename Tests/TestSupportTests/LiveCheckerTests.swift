@@ -18,7 +18,7 @@ import Testing
     }
 
     func checker(_ reference: Reference, seed: UInt64) -> LiveChecker {
-        LiveChecker(reference: reference, sport: "soccer", now: Self.now, freshnessMs: 100, hotMax: 200, seed: seed)
+        LiveChecker(reference: reference, sport: "soccer", now: Self.now, freshness: 100, hotMax: 200, seed: seed)
     }
 
     @Test func theReferenceIsNeverWrong() throws {
@@ -83,5 +83,46 @@ import Testing
         let name = try wrongs { good, _, _, _ in good.replacing(" - ", with: " + ") }
         #expect(name.contains { $0.contains("does not fit") })
         #expect(try wrongs { _, _, _, _ in "[]" } == ["no JSON answer"])
+    }
+
+    /// Two requests that were on their way together may be answered in either order; one router's answers say nothing
+    /// about another's.
+    @Test func onlyWhatWasReceivedBeforeBinds() throws {
+        let reference = offer()
+        let checker = checker(reference, seed: 3)
+        let request = checker.nextRequest()
+        let old = try #require(reference.answer(target: request.target, now: Self.now).body)
+        for time in 0..<3000 { _ = checker.nextUpdate(at: Int64(time)) }
+        let new = try #require(reference.answer(target: request.target, now: Self.now).body)
+        try #require(old != new)
+        func wrongs(_ body: [UInt8], sent: Int64, received: Int64, router: Int = 0) -> [String] {
+            var answer = LiveChecker.Answer(body: body, sentAt: sent, receivedAt: received)
+            answer.router = router
+            answer.freshness = 1_000_000
+            return checker.wrongs(request, answer)
+        }
+        #expect(wrongs(new, sent: 4000, received: 4010) == [])
+        #expect(wrongs(old, sent: 4009, received: 4020) == [])
+        #expect(wrongs(old, sent: 4010, received: 4020, router: 1) == [])
+        #expect(wrongs(old, sent: 4010, received: 4030).contains { $0.contains("after") })
+    }
+
+    /// An event that changed must be where it belongs once its change is delivered and the freshness has passed.
+    @Test func whatIsOnItsWayNeedNotBeVisible() throws {
+        let reference = offer()
+        let checker = checker(reference, seed: 4)
+        let old = (0..<200).map { _ in checker.nextRequest() }.map { ($0, text(reference, $0.target)) }
+        for _ in 0..<20_000 { _ = checker.nextUpdate() }
+        func inclusionWrongs(at time: Int64) -> Int {
+            old.reduce(0) { count, old in
+                var answer = LiveChecker.Answer(body: Array(old.1.utf8), sentAt: time, receivedAt: time)
+                answer.router = 1
+                return count + checker.wrongs(old.0, answer).filter { $0.hasSuffix("among its team's") }.count
+            }
+        }
+        #expect(inclusionWrongs(at: 1_000_000) == 0)
+        checker.delivered(at: 1_000_000)
+        #expect(inclusionWrongs(at: 1_000_090) == 0)
+        #expect(inclusionWrongs(at: 1_000_200) > 0)
     }
 }

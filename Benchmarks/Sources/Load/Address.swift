@@ -71,7 +71,7 @@ package func raiseOpenFiles() -> Int {
 }
 
 /// Nanoseconds of the monotonic clock.
-func monotonicNow() -> Int64 { read(CLOCK_MONOTONIC) }
+package func monotonicNow() -> Int64 { read(CLOCK_MONOTONIC) }
 
 /// Nanoseconds that the calling thread has run.
 func threadCPU() -> Int64 { read(CLOCK_THREAD_CPUTIME_ID) }

@@ -18,6 +18,8 @@ struct Connection {
     }
 
     let target: Int
+    /// The target's, when this connection was made.
+    var life = 0
     var state = State.waiting
     var socket: Int32 = -1
     var due = Due(request: 0, at: 0, avoids: nil)

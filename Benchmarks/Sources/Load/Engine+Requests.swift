@@ -41,12 +41,13 @@ extension Engine {
         sends += 1
         let isSampled =
             plan.checkEvery > 0 && sends % plan.checkEvery == 0 && sampleBytes < Self.sampleBytesMax
+        let isObserved = plan.observations != nil
         connections[index].state = .busy
         connections[index].due = due
         connections[index].sentAt = now
         if requests.revalidates { connections[index].condition = requests.tag(due.request) }
         connections[index].isSampled = isSampled
-        connections[index].reader = ResponseReader(collects: isSampled)
+        connections[index].reader = ResponseReader(collects: isSampled || isObserved)
         busy += 1
         let range = requests.range(due.request)
         let sent = requests.send(range, to: connections[index].socket)
@@ -91,7 +92,7 @@ extension Engine {
             case .more: if count < asked { return }
             case .complete: return complete(index)
             case .malformed:
-                fail(connections[index].due, .malformed)
+                fail(connections[index].due, .malformed, on: index)
                 return disconnect(index, monotonicNow())
             }
         }
@@ -124,8 +125,10 @@ extension Engine {
     private func broke(_ index: Int, _ now: Int64) {
         var due = connections[index].due
         let target = connections[index].target
+        let isRepeated = plan.retriesElsewhere && due.avoids == nil && plan.targets.count > 1
+        if !isRepeated { fail(due, .closed, on: index) }
         disconnect(index, now)
-        guard plan.retriesElsewhere, due.avoids == nil, plan.targets.count > 1 else { return fail(due, .closed) }
+        guard isRepeated else { return }
         due.avoids = target
         if isMeasured(due) { counts.repeats += 1 }
         resend(due, now)
@@ -154,6 +157,12 @@ extension Engine {
         connections[index].attempts = 0
         connections[index].backoff = Connection.backoffMin
         if isMeasured(connections[index].due) { count(index, now) }
+        if plan.observations != nil {
+            let reader = connections[index].reader
+            observe(
+                connections[index].due, index,
+                .answered(status: reader.status, freshnessMs: reader.freshnessMs, body: reader.body))
+        }
         let status = connections[index].reader.status
         if requests.revalidates, status == 200 {
             requests.setTag(connections[index].due.request, connections[index].reader.tag)
@@ -173,7 +182,7 @@ extension Engine {
         counts.statuses[min(status, counts.statuses.count - 1)] += 1
         let condition = connections[index].condition
         guard (200..<300).contains(status) || (status == 304 && condition.count > 0) else {
-            return fail(connections[index].due, .status)
+            return fail(connections[index].due, .status, on: index)
         }
         counts.answered += 1
         if now < windowEnd { counts.answeredInWindow += 1 }

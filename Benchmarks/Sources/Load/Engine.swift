@@ -42,6 +42,9 @@ final class Engine {
     /// What was counted while warming up goes nowhere.
     var windowStart = Int64.max
     var windowEnd = Int64.max
+    /// How often each target's process was found gone, and which are gone now.
+    var lives: [Int]
+    var isGone: [Bool]
     /// In the run's own time.
     var nextArrival = Int64.max
     var origin: Int64 = 0
@@ -65,6 +68,8 @@ final class Engine {
         choices = Choices(plan.law, of: plan.requests.count, seed: plan.seed)
         schedule = plan.rate.map { ArrivalSchedule(plan.arrivals, rate: $0, seed: plan.seed) }
         connections = (0..<plan.connections).map { Connection(target: ($0 + thread) % plan.targets.count) }
+        lives = plan.targets.map { _ in 0 }
+        isGone = plan.targets.map { _ in false }
         idle = Ring(room: plan.connections)
         queue = Ring(room: plan.queueMax)
     }
@@ -108,6 +113,7 @@ final class Engine {
         windowStart = origin + Int64(plan.warmUpSeconds * 1e9)
         windowEnd = windowStart + Int64(plan.seconds * 1e9)
         counts.windowNs = windowEnd - windowStart
+        plan.observations?.begin(windowStart..<windowEnd)
         if schedule != nil {
             advanceSchedule()
         } else {
@@ -128,7 +134,9 @@ final class Engine {
         guard now >= windowEnd + Int64(plan.timeoutSeconds * 1e9) else { return false }
         while let due = queue.popFirst() { fail(due, .timedOut) }
         for due in repeats { fail(due, .timedOut) }
-        for connection in connections where connection.state == .busy { fail(connection.due, .timedOut) }
+        for index in connections.indices where connections[index].state == .busy {
+            fail(connections[index].due, .timedOut, on: index)
+        }
         return true
     }
 
@@ -161,8 +169,19 @@ final class Engine {
 
     func isMeasured(_ due: Due) -> Bool { due.at >= windowStart }
 
-    func fail(_ due: Due, _ failure: Failure) {
+    func fail(_ due: Due, _ failure: Failure, on index: Int? = nil) {
         if isMeasured(due) { counts.failures[failure.rawValue] += 1 }
+        // A wrong status is an answer, and told as one.
+        if failure != .status { observe(due, index, .failed(failure)) }
+    }
+
+    func observe(_ due: Due, _ index: Int?, _ outcome: Observation.Outcome) {
+        guard let observations = plan.observations else { return }
+        let connection = index.map { connections[$0] }
+        observations.add(
+            Observation(
+                request: due.request, target: connection?.target, life: connection?.life ?? 0, dueAt: due.at,
+                sentAt: connection?.sentAt ?? due.at, endedAt: monotonicNow(), outcome: outcome))
     }
 
     private func noConnection() -> LoadError {
@@ -213,7 +232,7 @@ final class Engine {
         connections[index].attempts += 1
         let socket = plan.targets[connections[index].target].connect()
         guard socket >= 0 else {
-            if firstError == 0 { firstError = -socket }
+            notConnected(index, -socket)
             return retryLater(index, now)
         }
         connections[index].socket = socket
@@ -226,11 +245,21 @@ final class Engine {
     private func connected(_ index: Int) {
         let error = connectError(connections[index].socket)
         guard error == 0 else {
-            if firstError == 0 { firstError = error }
+            notConnected(index, error)
             return disconnect(index, monotonicNow())
         }
+        let target = connections[index].target
+        if isGone[target] { lives[target] += 1 }
+        isGone[target] = false
+        connections[index].life = lives[target]
         watch(index, room: false)
         becameIdle(index, monotonicNow())
+    }
+
+    private func notConnected(_ index: Int, _ error: Int32) {
+        if firstError == 0 { firstError = error }
+        // Nobody listens there: what answers next is another process.
+        if error == ECONNREFUSED { isGone[connections[index].target] = true }
     }
 
     /// Closes the connection and has it made again: at once where it has answered, or else later, so that a server that
@@ -271,7 +300,7 @@ final class Engine {
             case .waiting where now >= connections[index].retryAt: connect(index, now)
             case .connecting where now - connections[index].sentAt > timeout: disconnect(index, now)
             case .busy where now - connections[index].sentAt > timeout:
-                fail(connections[index].due, .timedOut)
+                fail(connections[index].due, .timedOut, on: index)
                 disconnect(index, now)
             default: break
             }

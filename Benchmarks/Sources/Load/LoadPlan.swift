@@ -26,6 +26,8 @@ package struct LoadPlan: Sendable {
     package var spins = false
     /// Every how manieth answer is kept for the check; 0: none.
     package var checkEvery = 0
+    /// Gets every answer with its body, and every failure, while the run goes on.
+    package var observations: ObservationQueue?
 
     package init(targets: [Address], requests: RequestSet) {
         self.targets = targets

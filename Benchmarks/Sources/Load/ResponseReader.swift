@@ -53,6 +53,8 @@ package struct ResponseReader: Sendable {
     package private(set) var closes = false
     package private(set) var isGzip = false
     package private(set) var tag = Tag()
+    /// What the answer says of the age of its data.
+    package private(set) var freshnessMs: Int?
     /// Of the body, as sent.
     package private(set) var bodyBytes = 0
     /// Bytes that are surely of the body and not yet received: whoever does not want them need not read them.
@@ -168,6 +170,7 @@ package struct ResponseReader: Sendable {
             length = count
         case 16 where starts(line, with: "content-encoding"): isGzip = starts(value, with: "gzip")
         case 17 where starts(line, with: "transfer-encoding"): isChunked = starts(value, with: "chunked")
+        case 22 where starts(line, with: "favorites-freshness-ms"): freshnessMs = number(value)
         default: break
         }
     }

@@ -196,6 +196,49 @@ struct LoadRunTests {
         }
     }
 
+    @Test func everyRequestIsObserved() throws {
+        let fresh = TestReply.ok("hello", headers: "Favorites-Freshness-Ms: 12\r\n")
+        try withServer { number, _ in
+            number % 10 == 0 ? .close : fresh
+        } _: { server in
+            var plan = try self.plan([server])
+            plan.rate = 200
+            let observations = ObservationQueue()
+            plan.observations = observations
+            let counts = try LoadRun.run(plan)
+            let seen = observations.take()
+            #expect(seen.count == 59 && observations.lost == 0)
+            let window = try #require(observations.window)
+            for observation in seen {
+                #expect(window.contains(observation.dueAt) && observation.endedAt >= observation.sentAt)
+                #expect(observation.request == 0 && observation.target == 0 && observation.life == 0)
+                switch observation.outcome {
+                case .answered(let status, let freshnessMs, let body):
+                    #expect(status == 200 && freshnessMs == 12 && body == Array("hello".utf8))
+                case .failed(let failure): #expect(failure == .closed)
+                }
+            }
+            #expect(zip(seen, seen.dropFirst()).allSatisfy { $0.endedAt <= $1.endedAt })
+            #expect(counts.failures[Failure.closed.rawValue] == 5)
+        }
+    }
+
+    @Test func observationsBeyondTheLimitAreCounted() {
+        let observations = ObservationQueue(bytesMax: 1000)
+        for _ in 0..<4 {
+            observations.add(
+                Observation(
+                    request: 0, target: 0, life: 0, dueAt: 0, sentAt: 0, endedAt: 0,
+                    outcome: .answered(status: 200, freshnessMs: nil, body: Array(repeating: 0, count: 300))))
+        }
+        #expect(observations.lost == 2 && observations.take().count == 2)
+        // There is room again.
+        observations.add(
+            Observation(
+                request: 0, target: nil, life: 0, dueAt: 0, sentAt: 0, endedAt: 0, outcome: .failed(.dropped)))
+        #expect(observations.take().count == 1)
+    }
+
     @Test func addresses() throws {
         #expect(try Address("localhost:80").text == "localhost:80")
         for text in ["", "localhost", "localhost:", "localhost:0", "localhost:70000", ":x", "no host:1"] {
