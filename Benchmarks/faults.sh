@@ -184,6 +184,9 @@ for part in parts[1:]:
 for reason, count in sorted(result["reasons"].items(), key=lambda item: -item[1])[:12]:
     print(f"    {count} x {reason[:220]}")
 PY
+    awk '/^(router_asks|router_failed_open|monotonic_violations)[a-z_]*_total/ { sum[$1] += $2 }
+        END { printf "    routers, since their start:"; for (name in sum) printf " %s %d", name, sum[name]; print "" }' \
+        "$work"/router-*.metrics
     [ "$status" -eq 0 ] || fail "$scenario: something failed or was wrong; favorites-live ended with $status"
     python3 -c 'import json, sys; r = json.load(open(sys.argv[1])); sys.exit(r["judged"] < int(sys.argv[2]))' \
         "$work/live.json" "$least" || fail "$scenario: fewer than $least requests; make RATE or WINDOW_SECONDS greater"

@@ -45,6 +45,12 @@ final class Cluster {
     let binary: String
     let brokers: String
     let broker: ChildProcess
+    /// Given to every member that is started from now on.
+    var memberOptions: [String] = []
+    /// Networks of their own for the nodes.
+    var networks: NodeNetworks?
+    /// By a node's number, what it is given besides.
+    var nodeOptions: [Int: [String]] = [:]
     private(set) var nodes: [(process: ChildProcess, management: HTTPClient)] = []
     private(set) var routers: [(process: ChildProcess, management: HTTPClient)] = []
 
@@ -76,42 +82,55 @@ final class Cluster {
 
     /// Starts a node again that has ended, with the id and folder that it had, and waits until it is ready.
     func restartNode(_ number: Int, replicas: Int) throws {
-        let node = try startNode(number, replicas: replicas)
-        nodes[number] = node
-        try waitUntilReady(node.process, node.management)
+        try startAgain(number, replicas: replicas)
+        try waitUntilReady(nodes[number].process, nodes[number].management)
+    }
+
+    /// The same without waiting.
+    func startAgain(_ number: Int, replicas: Int) throws {
+        nodes[number] = try startNode(number, replicas: replicas)
     }
 
     private func startNode(
         _ number: Int, replicas: Int, flags: [String] = []
     ) throws -> (process: ChildProcess, management: HTTPClient) {
         let management = try freePort()
-        let process = try ChildProcess(
-            "node-\(number)", binary: binary,
-            arguments: [
-                "node", "--kafka-brokers", brokers, "--data-dir", folder.path + "/node-\(number)", "--link-port", "0",
-                "--management-port", "\(management)", "--cluster-replicas", "\(replicas)",
-            ] + flags, folder: folder)
-        return (process, HTTPClient(port: management))
+        let host = networks?.host(number) ?? "127.0.0.1"
+        let process = try startProcess(
+            "node", "node-\(number)",
+            ["--host", host, "--management-port", "\(management)", "--cluster-replicas", "\(replicas)"]
+                + (nodeOptions[number] ?? ["--link-port", "0"]) + flags, behind: networks?.words(number) ?? [])
+        return (process, HTTPClient(host: host, port: management))
+    }
+
+    /// Starts a member behind the given words, with a folder that goes by its name.
+    func startProcess(
+        _ command: String, _ name: String, _ options: [String], behind words: [String] = []
+    ) throws -> ChildProcess {
+        let data = ["--kafka-brokers", brokers, "--data-dir", folder.path + "/" + name]
+        return try ChildProcess(
+            name, binary: words.isEmpty ? binary : "/usr/bin/env",
+            arguments: (words.isEmpty ? [] : words + [binary]) + [command] + data + memberOptions + options,
+            folder: folder)
     }
 
     /// Starts a node and router in one process, waits until it is ready, and returns a client of it.
     func startServer(now: String, replicas: String) throws -> HTTPClient {
         let http = try freePort()
         let management = try freePort()
-        let process = try ChildProcess(
-            "serve", binary: binary,
-            arguments: [
-                "serve", "--kafka-brokers", brokers, "--data-dir", folder.path + "/serve", "--link-port", "0",
-                "--http-port", "\(http)", "--management-port", "\(management)", "--cluster-replicas", replicas,
-                "--clock-fixed", now,
-            ], folder: folder)
+        let process = try startProcess(
+            "serve", "serve",
+            [
+                "--link-port", "0", "--http-port", "\(http)", "--management-port", "\(management)",
+                "--cluster-replicas", replicas, "--clock-fixed", now,
+            ])
         let client = HTTPClient(port: management)
         routers.append((process, client))
         try waitUntilReady(process, client)
         return HTTPClient(port: http)
     }
 
-    private func waitUntilReady(_ process: ChildProcess, _ management: HTTPClient) throws {
+    func waitUntilReady(_ process: ChildProcess, _ management: HTTPClient) throws {
         try wait(seconds: 60, for: "\(process.name) to be ready:\n\(process.output.suffix(2000))") {
             guard process.isRunning else {
                 throw WaitFailure(description: "\(process.name) ended:\n\(process.output.suffix(2000))")
@@ -125,13 +144,9 @@ final class Cluster {
     func startRouter(now: String, folder number: Int? = nil, waits: Bool = true) throws -> HTTPClient {
         let http = try freePort()
         let management = try freePort()
-        let process = try ChildProcess(
-            "router-\(routers.count)", binary: binary,
-            arguments: [
-                "router", "--kafka-brokers", brokers, "--data-dir", folder.path + "/router-\(number ?? routers.count)",
-                "--http-port", "\(http)", "--management-port", "\(management)",
-                "--clock-fixed", now,
-            ], folder: folder)
+        let process = try startProcess(
+            "router", "router-\(number ?? routers.count)",
+            ["--http-port", "\(http)", "--management-port", "\(management)", "--clock-fixed", now])
         let client = HTTPClient(port: management)
         routers.append((process, client))
         if waits { try waitUntilReady(process, client) }

@@ -43,6 +43,14 @@ public final class HTTPClient {
         received = []
     }
 
+    /// Leaves a kept connection that the server has closed, so that a request need not find out.
+    public func disconnectIfClosed() {
+        guard socket >= 0 else { return }
+        var byte: UInt8 = 0
+        let count = unsafe recv(socket, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
+        if count == 0 || (count < 0 && errno != EAGAIN) { disconnect() }
+    }
+
     /// Sends one request and reads its answer. A kept connection that the server closed meanwhile is opened again once.
     public func request(
         _ method: String = "GET", _ target: String, headers: [(String, String)] = [], body: [UInt8]? = nil

@@ -126,3 +126,27 @@ import Testing
         #expect(inclusionWrongs(at: 1_000_200) > 0)
     }
 }
+
+@Suite struct UpdateFlowTests {
+    private static let second: Int64 = 1_000_000_000
+
+    /// A broker that takes everything at once, and nothing from second 2 to second 4.
+    @Test func itPublishesAtItsRateWhileTheBrokerTakesIt() {
+        let checker = LiveCheckerTests().checker(LiveCheckerTests().offer(), seed: 5)
+        var flow = UpdateFlow(rate: 500)
+        var sent = 0
+        var counts: [Int] = []
+        for now in stride(from: Int64(0), through: 6 * Self.second, by: 1_000_000) {
+            let isAway = (2 * Self.second..<4 * Self.second).contains(now)
+            flow.turn(checker, now: now, done: isAway ? 0 : sent) { _ in sent += 1 }
+            if now % Self.second == 0 { counts.append(sent) }
+        }
+        #expect(abs(counts[1] - 500) <= 20 && abs(counts[2] - 1000) <= 20)
+        // One batch was on its way.
+        #expect(counts[4] - counts[2] <= 50 + 10 && flow.slowestNs >= 2 * Self.second)
+        // A tenth of a second is made up for, the rest is not.
+        #expect(abs(counts[6] - counts[4] - 1000) <= 70)
+        flow.turn(checker, now: 7 * Self.second, done: sent, ends: true) { _ in sent += 1 }
+        #expect(flow.isDone && flow.sent == sent)
+    }
+}

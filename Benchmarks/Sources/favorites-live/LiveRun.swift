@@ -67,15 +67,15 @@ struct LiveRun {
         Thread {
             outcome.set(Result { () throws(LoadError) in try LoadRun.run(plan, progress: complain) })
         }.start()
-        while outcome.get() == nil { try turn(sends: true) }
+        while outcome.get() == nil { try turn() }
         let counts = try outcome.get()?.get() ?? LoadCounts()
-        repeat { try turn(sends: false) } while !waiting.isEmpty || !updates.isDone
+        repeat { try turn(ends: true) } while !waiting.isEmpty || !updates.flow.isDone
         var report = LiveReport(
             load: Report(counts, plan: plan, mix: "\(options.distinct) different, seed \(options.seed)"),
             judge: judge, stretches: moments?.stretches() ?? [])
-        report.updates = updates.sent
+        report.updates = updates.flow.sent
         report.updatesFailed = updates.failed
-        report.slowestUpdateMs = Double(updates.slowestNs) / 1e6
+        report.slowestUpdateMs = Double(updates.flow.slowestNs) / 1e6
         report.notJudged = observations.lost
         if let nodes = options.nodes {
             let comparison = FinalComparison(
@@ -87,9 +87,9 @@ struct LiveRun {
     }
 
     /// Publishes what is due, then judges some of what has come.
-    private mutating func turn(sends: Bool) throws {
+    private mutating func turn(ends: Bool = false) throws {
         let now = monotonicNow()
-        try updates.turn(checker, now: now, sends: sends)
+        try updates.turn(checker, now: now, ends: ends)
         if moments == nil, let window = observations.window, now >= window.lowerBound {
             moments = Moments(window: window)
             complain("the window begins")
