@@ -311,11 +311,11 @@ networks() {
         name=node-$number space=favorites-$$-$number
         ip netns add "$space"
         spaces+=("$space")
-        ip link add "fv$(($$ % 100000))-$number" type veth peer name link netns "$space"
+        ip link add "fv$(($$ % 100000))-$number" type veth peer name wire netns "$space"
         ip addr add "10.213.$number.1/30" dev "fv$(($$ % 100000))-$number"
         ip link set "fv$(($$ % 100000))-$number" up
-        ip -n "$space" addr add "10.213.$number.2/30" dev link
-        ip -n "$space" link set link up
+        ip -n "$space" addr add "10.213.$number.2/30" dev wire
+        ip -n "$space" link set wire up
         ip -n "$space" link set lo up
         background "kafka-$number" ip netns exec "$space" "$root/Benchmarks/forward.py" "tcp:127.0.0.1:$port" "unix:$work/kafka"
         wait_for 10 "the forwarder" grep -q ready "$work/kafka-$number.log"
@@ -333,7 +333,7 @@ rule() {
     for way in "$@"; do
         [ "$way" = OUT ] && hook=output field=oifname || { hook=input field=iifname; }
         ip netns exec "favorites-$$-2" nft add chain inet fault $hook "{ type filter hook $hook priority 0; }"
-        ip netns exec "favorites-$$-2" nft add rule inet fault $hook $field link drop
+        ip netns exec "favorites-$$-2" nft add rule inet fault $hook $field wire drop
     done
 }
 

@@ -33,11 +33,11 @@ final class NodeNetworks {
         for number in 0..<count {
             let space = name(number)
             try run("ip", "netns", "add", space)
-            try run("ip", "link", "add", interface(number), "type", "veth", "peer", "name", "link", "netns", space)
+            try run("ip", "link", "add", interface(number), "type", "veth", "peer", "name", "wire", "netns", space)
             try run("ip", "addr", "add", "10.214.\(number).1/30", "dev", interface(number))
             try run("ip", "link", "set", interface(number), "up")
-            try run("ip", "-n", space, "addr", "add", host(number) + "/30", "dev", "link")
-            try run("ip", "-n", space, "link", "set", "link", "up")
+            try run("ip", "-n", space, "addr", "add", host(number) + "/30", "dev", "wire")
+            try run("ip", "-n", space, "link", "set", "wire", "up")
             try run("ip", "-n", space, "link", "set", "lo", "up")
             forwarders.append(
                 try startForwarder(
@@ -68,7 +68,7 @@ final class NodeNetworks {
         for way in ways {
             let hook = way.rawValue
             try nft("add", "chain", "inet", "fault", hook, "{ type filter hook \(hook) priority 0; }")
-            try nft("add", "rule", "inet", "fault", hook, way == .out ? "oifname" : "iifname", "link", "drop")
+            try nft("add", "rule", "inet", "fault", hook, way == .out ? "oifname" : "iifname", "wire", "drop")
         }
     }
 

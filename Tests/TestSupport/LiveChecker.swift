@@ -143,7 +143,9 @@ public final class LiveChecker {
 
     /// What is wrong with an answer; empty where nothing is. To be called in the order of receiving.
     public func wrongs(_ request: Request, _ answer: Answer) -> [String] {
-        guard let json = try? JSON(answer.body), case .array(let stages)? = json["stages"] else { return ["no JSON answer"] }
+        guard let json = try? JSON(answer.body), case .array(let stages)? = json["stages"] else {
+            return ["no JSON answer"]
+        }
         var wrongs: [String] = []
         var seenStages: Set<String> = []
         var shown: Set<String> = []
@@ -238,7 +240,8 @@ public final class LiveChecker {
         guard isSettled else { return wrongs }
         comparedWhole += 1
         let expectedAnswer = reference.answer(target: request.target, now: now)
-        guard let body = expectedAnswer.body, let json = try? JSON(body), case .array(let stages)? = json["stages"] else {
+        guard let body = expectedAnswer.body, let json = try? JSON(body), case .array(let stages)? = json["stages"]
+        else {
             return wrongs
         }
         let expected = Set(stages.flatMap { $0.list("events") }.map { $0.string("id") })

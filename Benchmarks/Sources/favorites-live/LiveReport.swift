@@ -58,7 +58,8 @@ struct LiveReport: Codable {
         row(
             "updates",
             "\(grouped(updates)) published, \(grouped(updatesFailed)) failed; the slowest took "
-                + "\(decimals(slowestUpdateMs, 0)) ms; an answer was \(grouped(freshnessMaxMs)) ms old at most, by itself")
+                + "\(decimals(slowestUpdateMs, 0)) ms; an answer was \(grouped(freshnessMaxMs)) ms old at most, by itself"
+        )
         for (reason, count) in reasons.sorted(by: { ($1.value, $0.key) < ($0.value, $1.key) }) {
             row("reason", "\(grouped(count)) × \(reason.prefix(200))")
         }
