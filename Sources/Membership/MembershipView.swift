@@ -4,7 +4,8 @@
 //
 // The log's clock. A member is silent, and later gone, when others have written for so long that it should have
 // written too. So age is measured by a clock that only records advance: a member's record moves it on by the time that
-// passed, by that member's own timestamps, since its record before, and by at most `stepMaxMs`. From that follow:
+// passed, by that member's own timestamps, since its record before, and by at most `stepMaxMs` from what it showed then.
+// From that follow:
 // - clocks of different machines are never compared, so a wrong one declares nobody dead;
 // - while Kafka is away the clock stands, and when it is back no member looks old because of it;
 // - a member that alone is left still moves the clock, and so finds the others gone.
@@ -168,8 +169,10 @@ public struct MembershipView: Sendable, Equatable {
     private mutating func advanceClock(known: Member?, timestampMs: Int64, carriedMs: Int64) {
         if let known {
             let (passed, overflow) = timestampMs.subtractingReportingOverflow(known.timestampMs)
-            let step = overflow ? 0 : min(max(passed, 0), timeouts.graceMs)
-            clockMs = max(clockMs, min(known.readAtMs + step, clockMs + timeouts.stepMaxMs))
+            let step = overflow ? 0 : min(max(passed, 0), timeouts.stepMaxMs)
+            // From what it showed at the record before, so that the first records of many after an outage move it on by
+            // one step together.
+            clockMs = max(clockMs, known.readAtMs + step)
         }
         clockMs = max(clockMs, carriedMs)
     }

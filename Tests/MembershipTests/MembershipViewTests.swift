@@ -116,14 +116,18 @@ struct MembershipViewTests {
         #expect(view.generation == Generation(1))
     }
 
-    @Test func anOutageOfTheTopicAgesNobody() throws {
+    /// However many they are: the first record of each after the outage tells of the same hour.
+    @Test(arguments: [3, 100]) func anOutageOfTheTopicAgesNobody(members: Int) throws {
         var log = ClusterLog()
         var view = MembershipView()
-        for id in ["a", "b", "c"] { log.append(makeNode(id)) }
-        for id in ["a", "b", "c"] { log.append(makeNode(id), afterMs: id == "a" ? 3_600_000 : 300) }
-        for entry in log.entries { try view.apply(entry) }
-        #expect(view.members.allSatisfy { !$0.isSilent })
-        #expect(view.generation == Generation(2))
+        for pauseMs in [0, 3_600_000, 1_000, 1_000] as [Int64] {
+            for number in 0..<members {
+                log.append(makeNode("n\(number)"), afterMs: number == 0 ? pauseMs : 1)
+                try view.apply(log.last)
+                #expect(view.members.allSatisfy { !$0.isSilent })
+            }
+        }
+        #expect(view.members.count == members && view.generation == Generation(Int64(members - 1)))
     }
 
     @Test(arguments: [-3_600_000, 3_600_000] as [Int64])
