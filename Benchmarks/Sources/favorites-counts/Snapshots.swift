@@ -55,6 +55,7 @@ private func write(_ scope: SnapshotScope, of fixture: Fixture) -> [[UInt8]] {
 
 private func load(_ pieces: [[UInt8]], _ scope: SnapshotScope, into writer: StoreWriter) -> Int {
     let bytes = pieces.flatMap { $0 }
+    let all = bytes.span
     var decoder = SnapshotDecoder()
     var checker: SnapshotChecker?
     var load = writer.beginLoad(scope, renderedAt: newestGlobals)
@@ -62,7 +63,7 @@ private func load(_ pieces: [[UInt8]], _ scope: SnapshotScope, into writer: Stor
     do throws(SnapshotError) {
         while !decoder.isAtEnd {
             let needed = decoder.needed
-            let piece = try decoder.step(bytes.span.extracting(position..<position + needed))
+            let piece = try decoder.step(all.extracting(position..<position + needed))
             position += needed
             switch piece {
             case .header(let header): checker = SnapshotChecker(header)
