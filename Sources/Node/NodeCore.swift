@@ -4,6 +4,7 @@
 //   control topic ─► ClusterMember ─► NodeCore.update ─► NodeLife ─► WriterThread.hold
 //   Kafka ─► WriterThread ─► Store ◄─ StoreHolder (one for each event loop) ◄─ LinkServer ◄═ routers
 
+import Cluster
 import Ingest
 import Link
 public import Membership

@@ -198,6 +198,8 @@ final class SimRouter {
                 case .behind: .behind
                 case .notReady: .notReady
                 case .answerTooLarge: .answerTooLarge
+                case .stale(let ageMs): .stale(freshnessMs: ageMs)
+                case .overloaded: .overloaded
                 }
             machine.refused(ask, reason, nowNs: nowNs, actions: &actions)
         }
