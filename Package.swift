@@ -113,7 +113,7 @@ if Context.environment["FAVORITES_CORE_ONLY"] == nil {
         .target(
             name: "Cluster", dependencies: ["Model", "Kafka", "Membership", "Placement", "Telemetry", logging]),
         .target(name: "HTTPServer", dependencies: ["HTTP1", "Query"] + nio),
-        .target(name: "Link", dependencies: ["Model", "Query", "Wire", "FanOut", logging] + nio),
+        .target(name: "Link", dependencies: ["Model", "Query", "Wire", "FanOut", "Telemetry", logging] + nio),
         .target(name: "Offer", dependencies: ["Model", "CZlib"]),
         .target(
             name: "Node",

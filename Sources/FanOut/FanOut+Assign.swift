@@ -1,8 +1,14 @@
-// Choosing whom to ask. In turn: the local node for what it holds, a planned cover (on the first round), the good
-// nodes that hold most of the rest, and when all that is not enough, the nodes that look bad too (fail open).
+// Choosing whom to ask. In turn: the local node for what it holds; on the first round the cheaper one of two planned
+// covers, for requests that need more than a few partitions; then the node that holds most of the rest, of equal ones
+// the cheapest: first of the nodes that look good, and when that is not enough, of those that look worse (`Standing`).
+//
+// A node's cost is the work it was given lately, by this loop, times its price: how loaded it is by its own account, and
+// how large it is. So work is spread evenly while all is well, by what was asked and not by what is in flight, which is
+// next to nothing then; a busy node gets less; and a slow one stands out by what is in flight (`isCrowded`).
 //
 // A request asks a node for a partition at most once, but for one more round without needs when all were behind (or
-// the others silent), and for what it was asked together with partitions that another answered. So a request ends: each round of asks takes
+// the others silent), and for what it was asked together with partitions that another answered. So a request ends: each
+// round of asks takes
 // (node, partition) pairs that are never given back, or follows an answer.
 
 import Model
@@ -34,14 +40,13 @@ extension FanOut {
         return ask.slot
     }
 
-    mutating func complete(_ slot: Int, actions: inout [FanOutAction]) {
-        requests[slot].isActive = false
-        actions.append(.complete(RequestID(slot: slot, life: requests[slot].life)))
-    }
-
-    mutating func fail(_ slot: Int, _ failure: FanOutFailure, actions: inout [FanOutAction]) {
-        requests[slot].isActive = false
-        actions.append(.fail(RequestID(slot: slot, life: requests[slot].life), failure))
+    /// An ask that is not waited for any more.
+    mutating func close(_ slot: Int, _ ask: Int, as state: AskState) {
+        let wasAwaited = requests[slot].asks[ask].isAwaited
+        requests[slot].asks[ask].state = state
+        guard wasAwaited, isRemote(requests[slot].asks[ask].node) else { return }
+        nodes[requests[slot].asks[ask].node.slot].inFlight -= 1
+        inFlight -= 1
     }
 
     // MARK: - Asks that ended without a reply
@@ -51,18 +56,25 @@ extension FanOut {
     /// The partitions of the asks in such a state.
     func asked(_ slot: Int, _ isCounted: (AskState) -> Bool) -> PartitionSet {
         var partitions = PartitionSet()
-        for ask in requests[slot].asks where isCounted(ask.state) { partitions = partitions.union(ask.partitions) }
+        for ask in requests[slot].asks.indices where isCounted(requests[slot].asks[ask].state) {
+            partitions = partitions.union(requests[slot].asks[ask].partitions)
+        }
         return partitions
     }
 
     /// Other asks for any of these partitions are not wanted any more.
-    mutating func supersede(_ partitions: PartitionSet, slot: Int) {
+    mutating func supersede(_ partitions: PartitionSet, slot: Int, nowNs: UInt64) {
         for ask in requests[slot].asks.indices {
             switch requests[slot].asks[ask].state {
             case .deferred, .open, .late:
-                let isTouched = !requests[slot].asks[ask].partitions.intersection(partitions).isEmpty
-                if isTouched { requests[slot].asks[ask].state = .superseded }
-            case .answered, .behind, .failed, .shed, .stale, .superseded: break
+                guard !requests[slot].asks[ask].partitions.intersection(partitions).isEmpty else { break }
+                if requests[slot].asks[ask].isAwaited, isRemote(requests[slot].asks[ask].node) {
+                    // It takes at least this long. Without it, the slow ones would not count, and all seem fast.
+                    let ageNs = nowNs - min(requests[slot].asks[ask].askedNs, nowNs)
+                    times.observe(size: requests[slot].size, ns: ageNs)
+                }
+                close(slot, ask, as: .superseded)
+            case .answered, .behind, .failed, .superseded: break
             }
         }
     }
@@ -74,14 +86,16 @@ extension FanOut {
             guard requests[slot].asks[ask].node == node else { continue }
             switch requests[slot].asks[ask].state {
             case .deferred, .open:
-                requests[slot].asks[ask].state = .failed
+                requests[slot].asks[ask].why = .linkDown
+                close(slot, ask, as: .failed)
                 replace(requests[slot].asks[ask].partitions, slot: slot, nowNs: nowNs, actions: &actions)
             case .late:
-                requests[slot].asks[ask].state = .failed
+                requests[slot].asks[ask].why = .linkDown
+                close(slot, ask, as: .failed)
                 let others = asked(slot) { $0 == .deferred || $0 == .open || $0 == .late }
                 let lost = requests[slot].asks[ask].partitions.subtracting(others)
                 replace(lost, slot: slot, nowNs: nowNs, actions: &actions)
-            case .answered, .behind, .failed, .shed, .stale, .superseded: break
+            case .answered, .behind, .failed, .superseded: break
             }
         }
     }
@@ -91,17 +105,6 @@ extension FanOut {
         guard let ask = requests[slot].asks.firstIndex(where: { $0.state == .deferred }) else { return PartitionSet() }
         requests[slot].asks[ask].state = .superseded
         return requests[slot].asks[ask].partitions
-    }
-
-    mutating func fellSilent(_ slot: Int, _ ask: Int, nowNs: UInt64, actions: inout [FanOutAction]) {
-        counters.askTimeouts += 1
-        requests[slot].asks[ask].state = .late
-        let node = requests[slot].asks[ask].node
-        if !nodes[node.slot].isSuspect {
-            nodes[node.slot].isSuspect = true
-            actions.append(.probe(node))
-        }
-        replace(requests[slot].asks[ask].partitions, slot: slot, nowNs: nowNs, actions: &actions)
     }
 
     mutating func replace(
@@ -129,30 +132,14 @@ extension FanOut {
         guard requests[slot].isActive else { return }
         rest = rest.subtracting(asked(slot) { $0 == .late })
         guard !rest.isEmpty else { return }
-        let behind = asked(slot) { $0 == .behind }
-        let again = rest.intersection(behind).subtracting(requests[slot].dropped)
-        if !again.isEmpty {
-            rest = rest.subtracting(again).union(drop(again, slot: slot, nowNs: nowNs, actions: &actions))
-            guard requests[slot].isActive, !rest.isEmpty else { return }
-        }
-        fail(slot, failure(of: rest.subtracting(behind), slot: slot), actions: &actions)
-    }
-
-    /// Why nobody is left to ask for these partitions.
-    private func failure(of rest: PartitionSet, slot: Int) -> FanOutFailure {
-        let shed = asked(slot) { $0 == .shed }
-        let stale = asked(slot) { $0 == .stale }
-        guard !rest.isEmpty, rest.isSubset(of: shed.union(stale)) else {
-            return .noHolder(requests[slot].isAnyNode ? PartitionSet() : rest)
-        }
-        guard rest.isSubset(of: stale) else { return .overloaded }
-        var oldest: UInt32 = 0
-        for partition in rest.partitions {
-            let best = requests[slot].asks.filter { $0.state == .stale && $0.partitions.contains(partition) }
-                .map(\.freshnessMs).min()
-            oldest = max(oldest, best ?? 0)
-        }
-        return .stale(freshnessMs: oldest)
+        let behind = asked(slot) { $0 == .behind }.subtracting(requests[slot].dropped)
+        let hopeless = rest.subtracting(behind)
+        if !hopeless.isEmpty { endWithout(hopeless, slot: slot, actions: &actions) }
+        rest = rest.intersection(behind)
+        guard requests[slot].isActive, !rest.isEmpty else { return }
+        rest = drop(rest, slot: slot, nowNs: nowNs, actions: &actions)
+        guard requests[slot].isActive, !rest.isEmpty else { return }
+        endWithout(rest, slot: slot, actions: &actions)
     }
 
     /// Asks for these partitions once more, whatever was shown before. Returns those that no node was left for.
@@ -178,6 +165,9 @@ extension FanOut {
         askLocalLast(slot, nowNs: nowNs, actions: &actions)
     }
 
+    /// Requests that need at most this many partitions are not cut up by a cover: one node may well have them all.
+    private static let coveredMin = 4
+
     /// Returns the partitions that no node was left for.
     private mutating func choose(
         _ partitions: PartitionSet, slot: Int, isFirst: Bool, nowNs: UInt64, actions: inout [FanOutAction]
@@ -187,42 +177,77 @@ extension FanOut {
             let share = open(node, rest, slot: slot)
             rest = ask(node, share, of: rest, slot: slot, isFirst: isFirst, nowNs: nowNs, actions: &actions)
         }
-        if isFirst, !requests[slot].isAnyNode, !snapshot.covers.isEmpty {
-            for share in snapshot.covers[rotation % snapshot.covers.count] where nodes[share.node.slot].looksGood {
-                let part = share.partitions.intersection(rest)
+        if isFirst, requests[slot].neededCount >= Self.coveredMin, let cover = cover(for: rest) {
+            for share in snapshot.covers[cover] where standing(share.node.slot) == .good {
+                let part = share.partitions.intersection(rest).intersection(preferred(share.node.slot))
                 rest = ask(
                     share.node.slot, part, of: rest, slot: slot, isFirst: isFirst, nowNs: nowNs, actions: &actions)
             }
         }
-        for looksGood in [true, false] {
-            while requests[slot].isActive, !rest.isEmpty, let best = best(rest, slot: slot, looksGood: looksGood) {
-                if !looksGood { counters.failedOpen += 1 }
-                let share = open(best, rest, slot: slot)
+        var worst: Standing? = .good
+        while let standing = worst {
+            while requests[slot].isActive, !rest.isEmpty, let best = best(rest, slot: slot, upTo: standing) {
+                if self.standing(best) == .left || self.standing(best) == .down { counters.failedOpen += 1 }
+                let share = open(best, rest, slot: slot, isChoosy: standing == .good)
                 rest = ask(best, share, of: rest, slot: slot, isFirst: isFirst, nowNs: nowNs, actions: &actions)
             }
+            worst = rest.isEmpty ? nil : Standing(rawValue: standing.rawValue + 1)
         }
         return rest
     }
 
-    /// What this node could be asked for out of `rest`: what it holds and was not asked for yet.
-    private func open(_ node: Int, _ rest: PartitionSet, slot: Int) -> PartitionSet {
-        var open = requests[slot].isAnyNode ? rest : rest.intersection(nodes[node].holds)
-        for ask in requests[slot].asks where ask.node.slot == node && ask.state != .superseded {
-            open = open.subtracting(ask.partitions)
+    /// The better of two planned covers: the one whose dearest node is cheaper.
+    private func cover(for rest: PartitionSet) -> Int? {
+        let count = snapshot.covers.count
+        guard count > 0, !rest.isEmpty else { return nil }
+        let first = rotation % count
+        let second = (first + 1 + dice % max(1, count - 1)) % count
+        return cost(of: first, for: rest) <= cost(of: second, for: rest) ? first : second
+    }
+
+    private func cost(of cover: Int, for rest: PartitionSet) -> Double {
+        var cost = 0.0
+        for share in snapshot.covers[cover] {
+            let node = share.node.slot
+            guard !share.partitions.intersection(rest).isEmpty else { continue }
+            // One that is not to be preferred outweighs any cost of others: its part is asked elsewhere besides.
+            if standing(node) != .good || isSpared(node) { return .infinity }
+            cost = max(cost, nodes[node].work * nodes[node].price)
+        }
+        return cost
+    }
+
+    /// What this node could be asked for out of `rest`: what it holds and was not asked for yet. `isChoosy`: without
+    /// what it is better not asked for.
+    func open(_ node: Int, _ rest: PartitionSet, slot: Int, isChoosy: Bool = false) -> PartitionSet {
+        var open = rest
+        if requests[slot].isAnyNode {
+            if isChoosy, isSpared(node) { return PartitionSet() }
+        } else {
+            open = open.intersection(isChoosy ? preferred(node) : nodes[node].holds)
+        }
+        for ask in requests[slot].asks.indices where requests[slot].asks[ask].node.slot == node {
+            guard requests[slot].asks[ask].state != .superseded else { continue }
+            open = open.subtracting(requests[slot].asks[ask].partitions)
         }
         return open
     }
 
-    /// The node that can be asked for most of `rest`; of equal ones another one each time.
-    private func best(_ rest: PartitionSet, slot: Int, looksGood: Bool) -> Int? {
+    /// The node that can be asked for most of `rest`; of equal ones the cheapest, of equally cheap ones another each
+    /// time.
+    func best(_ rest: PartitionSet, slot: Int, upTo worst: Standing) -> Int? {
         var best: Int?
         var most = 0
-        for step in nodes.indices {
-            let node = (step + rotation) % nodes.count
-            guard nodes[node].looksGood == looksGood else { continue }
-            let count = open(node, rest, slot: slot).count
-            if count > most {
+        var least = 0.0
+        var node = nodes.isEmpty ? 0 : rotation % nodes.count
+        for _ in nodes.indices {
+            defer { node = node + 1 == nodes.count ? 0 : node + 1 }
+            guard standing(node).rawValue <= worst.rawValue else { continue }
+            let count = open(node, rest, slot: slot, isChoosy: worst == .good).count
+            let cost = nodes[node].work * nodes[node].price
+            if count > most || (count == most && count > 0 && cost < least) {
                 most = count
+                least = cost
                 best = node
             }
         }
@@ -240,15 +265,28 @@ extension FanOut {
             return rest
         }
         if !isFirst { counters.asksRepeated += 1 }
-        let isLocal = nodes[node].isLocal
-        if isLocal, let deferred = requests[slot].asks.firstIndex(where: { $0.state == .deferred }) {
+        if nodes[node].isLocal, let deferred = requests[slot].asks.firstIndex(where: { $0.state == .deferred }) {
             requests[slot].asks[deferred].partitions = requests[slot].asks[deferred].partitions.union(share)
             return rest.subtracting(share)
         }
-        requests[slot].asks.append(
-            Ask(node: NodeIndex(node), partitions: share, state: isLocal ? .deferred : .open, askedNs: nowNs))
-        if !isLocal { emit(slot, requests[slot].asks.count - 1, nowNs: nowNs, actions: &actions) }
+        append(node, share, slot: slot, isHedge: false, nowNs: nowNs, actions: &actions)
         return rest.subtracting(share)
+    }
+
+    mutating func append(
+        _ node: Int, _ share: PartitionSet, slot: Int, isHedge: Bool, nowNs: UInt64, actions: inout [FanOutAction]
+    ) {
+        let isLocal = nodes[node].isLocal
+        requests[slot].asks.append(
+            Ask(
+                node: NodeIndex(node), partitions: share, state: isLocal ? .deferred : .open, askedNs: nowNs,
+                isHedge: isHedge))
+        guard !isLocal else { return }
+        nodes[node].inFlight += 1
+        inFlight += 1
+        // An ask costs something, and each of its ids.
+        nodes[node].work += 4 + Double(requests[slot].ids * share.count) / Double(requests[slot].neededCount)
+        emit(slot, requests[slot].asks.count - 1, nowNs: nowNs, actions: &actions)
     }
 
     /// The local node answers in place, under its guard, where the whole answer is then made. So it is asked last.

@@ -3,11 +3,19 @@
 //   begin ──► asks ──► replies ──► complete          each partition answered by exactly one reply
 //               │
 //               ├── refused, link down ──► the same partitions asked of other holders
-//               ├── silent ──► asked elsewhere, but a late reply still counts if it comes first
-//               └── no holder left ──► behind everywhere: once more without needs; else fail
+//               ├── late ──► hedged: asked elsewhere within a budget, but the late reply still counts if it comes first
+//               ├── silent ──► the same without budget, and the node is left
+//               └── no holder left ──► behind everywhere: once more without needs; else without these partitions,
+//                                      where that is allowed; else fail
 //
 // One machine for each event loop of a router, used on that loop alone. It reads no clock and opens no socket: each
 // event is a method, and what is to be done is appended to `actions`. Time is monotonic nanoseconds.
+//
+//   FanOut.swift          requests: begin, replies, refusals, deadlines
+//   FanOut+Assign.swift   whom to ask
+//   FanOut+Hedge.swift    asks that are late or silent
+//   FanOut+Nodes.swift    what is known of each node: up, left, ramping, its load and lag
+//   FanOut+End.swift      how a request ends, and why
 //
 // The asks of a request form trees: an ask that fails or falls silent is replaced by asks for exactly its own
 // unanswered partitions. So two asks of one request are either disjoint or one contains the other, and accepting a
@@ -38,90 +46,17 @@ public struct AskID: Hashable, Sendable, BitwiseCopyable {
     var life: UInt32 { UInt32(rawValue >> 32) }
 }
 
-public struct FanOutRules: Sendable {
-    /// From begin to failure.
-    public var requestTimeoutNs: UInt64 = 1_000_000_000
-    /// After this time without a reply an ask is put to another holder, and the node is left until a probe answers.
-    public var askTimeoutNs: UInt64 = 200_000_000
-    /// Requests in flight on one loop; more are refused at once. At 1 ms each, 4,096 are four million a second.
-    public var requestsMax = 4096
-    /// Asks of one request, first and repeated ones; a request that needs more fails as overloaded. Every member asked
-    /// twice.
-    public var asksMax = 2 * Limits.membersMax
-
-    public init() {}
-}
-
-public enum FanOutFailure: Error, Sendable, Equatable {
-    /// No holder is left for these partitions; empty where no node at all is known.
-    case noHolder(PartitionSet)
-    case deadline
-    /// Too many requests in flight, or too many asks for one.
-    case overloaded
-    case answerTooLarge
-    /// No holder is as fresh as the query wants; the best answer there is is this old.
-    case stale(freshnessMs: UInt32)
-}
-
-public enum AskRefusal: Sendable, Equatable {
-    case notHeld(PartitionSet)
-    case behind
-    case notReady
-    case answerTooLarge
-    case expired
-    /// The link could not take the ask.
-    case linkFull
-    /// The holder sheds load, or its reply has no room here.
-    case overloaded
-    /// The holder is not as fresh as the query wants.
-    case stale(freshnessMs: UInt32)
-}
-
-public enum FanOutAction: Sendable, Equatable {
-    /// `partitions` is empty where any node will do. Where `dropsNeeds`, the answer may be older than one shown before.
-    case ask(AskID, node: NodeIndex, partitions: PartitionSet, remainingNs: UInt64, dropsNeeds: Bool)
-    /// All partitions are answered, by the replies that were accepted.
-    case complete(RequestID)
-    case fail(RequestID, FanOutFailure)
-    /// Ask the node for a sign of life.
-    case probe(NodeIndex)
-}
-
-public struct FanOutCounters: Sendable, Equatable {
-    /// Answers that may show something older than shown before, since no holder reached it.
-    public var monotonicViolations: UInt64 = 0
-    public var askTimeouts: UInt64 = 0
-    public var asksRepeated: UInt64 = 0
-    /// Asks to a node that looked bad, since no other was left.
-    public var failedOpen: UInt64 = 0
-}
-
-public struct FanOut {
-    struct Node {
-        let id: ID
-        let holds: PartitionSet
-        let isLocal: Bool
-        var isUp: Bool
-        /// It was silent, and no probe has been answered since.
-        var isSuspect = false
-
-        var looksGood: Bool { isLocal || (isUp && !isSuspect) }
-    }
-
+public struct FanOut: ~Copyable {
     enum AskState {
         /// The local node's share waits until all others are in.
         case deferred
         case open
-        /// Silent, and asked elsewhere; its reply still counts.
+        /// Late or silent, and asked elsewhere; its reply still counts.
         case late
         case answered
         case behind
         /// Refused or lost.
         case failed
-        /// Refused by a holder that sheds load.
-        case shed
-        /// Refused by a holder that is not fresh enough.
-        case stale
         /// Another ask answered some of its partitions. Its node counts as not asked.
         case superseded
     }
@@ -131,6 +66,13 @@ public struct FanOut {
         var partitions: PartitionSet
         var state: AskState
         var askedNs: UInt64
+        var isHedge = false
+        /// Whether it is put since a holder shed the one before.
+        var isAfterShed = false
+        /// Whether it was found later than most.
+        var isOverdue = false
+        /// Of an ask that failed.
+        var why: NoHolderReason?
         /// Of one that was refused as stale.
         var freshnessMs: UInt32 = 0
 
@@ -140,13 +82,24 @@ public struct FanOut {
     struct RequestState {
         var life: UInt32 = 0
         var isActive = false
+        /// Its place in `active`.
+        var place = 0
         /// No partitions, any node: `needed` is then a stand-in that every node holds.
         var isAnyNode = false
         /// All their holders were behind: they are asked for once more, without needs.
         var dropped = PartitionSet()
+        var ids = 1
+        /// By `ReplyTimes`.
+        var size = 0
+        var neededCount = 1
         var needed = PartitionSet()
         var answered = PartitionSet()
+        /// Given up: nobody is left to answer for them.
+        var missing = PartitionSet()
+        var why = NoHolderReasons()
         var deadlineNs: UInt64 = 0
+        /// Its time is over; what the local node has is still to come.
+        var isOver = false
         /// Of the control topic, when it began.
         var position = Offset(0)
         var asks: [Ask] = []
@@ -164,39 +117,54 @@ public struct FanOut {
     var nodes: [Node] = []
     var requests: [RequestState] = []
     var free: [Int] = []
+    /// The slots of the requests in flight, in no order.
+    var active: [Int] = []
     var rotation = 0
     private var position = Offset(0)
+    /// Of the latest request: which holders on a ramp count for it. 0 to 1023.
+    var dice = 0
+    var times: ReplyTimes
+    var budget: HedgeBudget
+    /// Used again from hedge to hedge.
+    var plan: [(node: Int, partitions: PartitionSet)] = []
+    /// Asks that nodes owe a reply to.
+    var inFlight = 0
+    var failsOpen = false
+    var settledNs: UInt64 = 0
+    /// Holders that come up before this time are as new as all others: none of them has to be spared.
+    var rampsFromNs: UInt64?
 
     public init(rules: FanOutRules = FanOutRules()) {
         precondition(rules.requestsMax <= 1 << 16 && rules.asksMax <= 1 << 16)
         precondition(rules.askTimeoutNs <= rules.requestTimeoutNs)
         self.rules = rules
+        times = ReplyTimes(minNs: rules.hedgeMinNs, maxNs: rules.askTimeoutNs / 2, defaultNs: rules.hedgeDefaultNs)
+        budget = HedgeBudget(percent: rules.hedgePercent, countMax: rules.hedgesMax)
     }
+
+    /// How soon `tick` is to be called again while requests are in flight.
+    public var tickNs: UInt64 { min(max(times.shortestNs, 1_000_000), 5_000_000) }
 
     // MARK: - The cluster changes
 
     /// Takes a new snapshot. Nodes are known again by their ids; asks to nodes that are gone are put to others.
     public mutating func update(_ next: RoutingSnapshot, nowNs: UInt64, actions: inout [FanOutAction]) {
         let renamed = snapshot.nodes.map { next.index(of: $0.id) }
-        let last = nodes
-        nodes = next.nodes.map { node in
-            Node(id: node.id, holds: node.holds, isLocal: node.isLocal, isUp: node.isLocal)
-        }
-        for (slot, index) in renamed.enumerated() {
-            guard let index else { continue }
-            nodes[index.slot].isUp = nodes[index.slot].isLocal || last[slot].isUp
-            nodes[index.slot].isSuspect = last[slot].isSuspect
-        }
+        takeNodes(next, renamed, nowNs: nowNs)
         snapshot = next
-        for slot in requests.indices where requests[slot].isActive {
-            for ask in requests[slot].asks.indices {
+        forEachActive { machine, slot in
+            for ask in machine.requests[slot].asks.indices {
                 // An ask of a node that is gone keeps no index, so that it is not taken for another node's.
-                requests[slot].asks[ask].node = renamed[safe: requests[slot].asks[ask].node] ?? .gone
+                let node = machine.requests[slot].asks[ask].node
+                machine.requests[slot].asks[ask].node = renamed[safe: node] ?? .gone
             }
-            let deferred = takeDeferred(slot)
-            loseAsks(of: .gone, slot: slot, nowNs: nowNs, actions: &actions)
-            guard requests[slot].isActive else { continue }
-            replace(deferred, slot: slot, nowNs: nowNs, actions: &actions)
+        }
+        countInFlight()
+        forEachActive { machine, slot in
+            let deferred = machine.takeDeferred(slot)
+            machine.loseAsks(of: .gone, slot: slot, nowNs: nowNs, actions: &actions)
+            guard machine.requests[slot].isActive else { return }
+            machine.replace(deferred, slot: slot, nowNs: nowNs, actions: &actions)
         }
     }
 
@@ -206,53 +174,66 @@ public struct FanOut {
     /// Every request in flight goes by the control topic up to here at least. Others may then drop what older ones might
     /// have asked them for.
     public var settledPosition: Offset {
-        requests.reduce(position) { $1.isActive ? min($0, $1.position) : $0 }
+        var settled = position
+        for slot in active { settled = min(settled, requests[slot].position) }
+        return settled
     }
 
-    public mutating func linkUp(_ node: NodeIndex) {
-        nodes[node.slot].isUp = true
-        nodes[node.slot].isSuspect = false
-    }
-
-    /// The link is closed; whatever it was asked is put to others.
-    public mutating func linkDown(_ node: NodeIndex, nowNs: UInt64, actions: inout [FanOutAction]) {
-        nodes[node.slot].isUp = false
-        for slot in requests.indices where requests[slot].isActive {
-            loseAsks(of: node, slot: slot, nowNs: nowNs, actions: &actions)
+    /// Visits the requests in flight. The one that is visited may end; none may begin.
+    mutating func forEachActive(_ body: (inout FanOut, Int) -> Void) {
+        // Backwards: the place of one that ends is taken by the last one, which was visited.
+        var place = active.count - 1
+        while place >= 0 {
+            let slot = active[place]
+            body(&self, slot)
+            place -= 1
         }
     }
 
-    public mutating func probeAnswered(_ node: NodeIndex) { nodes[node.slot].isSuspect = false }
-
-    public func looksGood(_ node: NodeIndex) -> Bool { nodes[node.slot].looksGood }
-
     // MARK: - A request
 
-    /// Begins a request for these partitions, or where they are nil for any one node. Nil where too many are in
-    /// flight. The request may have ended, by `actions`, when this returns. Whoever gets its `complete` or `fail`
-    /// releases it.
+    /// Begins a request for these partitions, or where they are nil for any one node. `ids` is the number of ids that it
+    /// names. Nil where too many are in flight. The request may have ended, by `actions`, when this returns. Whoever
+    /// gets its `complete` or `fail` releases it.
     public mutating func begin(
-        _ partitions: PartitionSet?, nowNs: UInt64, actions: inout [FanOutAction]
+        _ partitions: PartitionSet?, ids: Int = 1, nowNs: UInt64, actions: inout [FanOutAction]
     ) -> RequestID? {
         guard let slot = takeSlot() else { return nil }
+        settle(nowNs)
+        budget.earn()
         rotation &+= 1
-        requests[slot].isActive = true
-        requests[slot].isAnyNode = partitions == nil
-        requests[slot].dropped = PartitionSet()
-        requests[slot].needed = partitions ?? PartitionSet(below: 1)
-        requests[slot].answered = PartitionSet()
-        requests[slot].deadlineNs = nowNs + rules.requestTimeoutNs
-        requests[slot].position = position
-        requests[slot].asks.removeAll(keepingCapacity: true)
+        // The golden ratio's bits spread the numbers evenly, whatever the pattern of the requests.
+        dice = Int(truncatingIfNeeded: (UInt64(truncatingIfNeeded: rotation) &* 0x9E37_79B9_7F4A_7C15) >> 54)
+        start(slot, partitions, ids: ids, nowNs: nowNs)
         let id = RequestID(slot: slot, life: requests[slot].life)
         guard !requests[slot].needed.isEmpty else {
             // The number of partitions is not known yet.
+            requests[slot].why.insert(.nonePlaced)
             fail(slot, .noHolder(PartitionSet()), actions: &actions)
             return id
         }
         assign(requests[slot].needed, slot: slot, isFirst: true, nowNs: nowNs, actions: &actions)
         askLocalLast(slot, nowNs: nowNs, actions: &actions)
         return id
+    }
+
+    private mutating func start(_ slot: Int, _ partitions: PartitionSet?, ids: Int, nowNs: UInt64) {
+        requests[slot].isActive = true
+        requests[slot].place = active.count
+        active.append(slot)
+        requests[slot].isAnyNode = partitions == nil
+        requests[slot].dropped = PartitionSet()
+        requests[slot].ids = ids
+        requests[slot].size = ReplyTimes.size(ids: ids)
+        requests[slot].needed = partitions ?? PartitionSet(below: 1)
+        requests[slot].neededCount = requests[slot].needed.count
+        requests[slot].answered = PartitionSet()
+        requests[slot].missing = PartitionSet()
+        requests[slot].why = NoHolderReasons()
+        requests[slot].deadlineNs = nowNs + rules.requestTimeoutNs
+        requests[slot].isOver = false
+        requests[slot].position = position
+        requests[slot].asks.removeAll(keepingCapacity: true)
     }
 
     /// Gives the slot of a request that has ended back.
@@ -283,11 +264,11 @@ public struct FanOut {
     public mutating func replied(_ ask: AskID, nowNs: UInt64, actions: inout [FanOutAction]) -> Bool {
         guard let slot = find(ask), requests[slot].asks[ask.ask].isAwaited else { return false }
         let partitions = requests[slot].asks[ask.ask].partitions
-        requests[slot].asks[ask.ask].state = .answered
+        took(slot, ask.ask, nowNs: nowNs)
+        close(slot, ask.ask, as: .answered)
         requests[slot].answered = requests[slot].answered.union(partitions)
-        supersede(partitions, slot: slot)
+        supersede(partitions, slot: slot, nowNs: nowNs)
         guard requests[slot].answered != requests[slot].needed else {
-            if !requests[slot].dropped.isEmpty { counters.monotonicViolations += 1 }
             complete(slot, actions: &actions)
             return true
         }
@@ -303,50 +284,41 @@ public struct FanOut {
         guard let slot = find(ask), requests[slot].asks[ask.ask].isAwaited else { return }
         let wasLate = requests[slot].asks[ask.ask].state == .late
         var partitions = requests[slot].asks[ask.ask].partitions
+        note(refusal, slot, ask.ask, nowNs: nowNs)
+        close(slot, ask.ask, as: refusal == .behind ? .behind : .failed)
         switch refusal {
-        case .answerTooLarge:
-            fail(slot, .answerTooLarge, actions: &actions)
-            return
+        case .answerTooLarge: return fail(slot, .answerTooLarge, actions: &actions)
+        case .expired where nowNs + Self.remainingStepNs >= requests[slot].deadlineNs:
+            return end(slot, nowNs: nowNs, actions: &actions)
+        case .overloaded where requests[slot].asks[ask.ask].isAfterShed:
+            return fail(slot, .overloaded, actions: &actions)
         case .notHeld(let missing):
             // The rest may be asked of the same node again. A refusal that names none of ours counts for all.
             let ours = partitions.intersection(missing)
             if !requests[slot].isAnyNode, !ours.isEmpty { requests[slot].asks[ask.ask].partitions = ours }
-            requests[slot].asks[ask.ask].state = .failed
-        case .behind: requests[slot].asks[ask.ask].state = .behind
-        case .expired where nowNs + Self.remainingStepNs >= requests[slot].deadlineNs:
-            fail(slot, .deadline, actions: &actions)
-            return
-        case .overloaded: requests[slot].asks[ask.ask].state = .shed
-        case .stale(let freshnessMs):
-            requests[slot].asks[ask.ask].state = .stale
-            requests[slot].asks[ask.ask].freshnessMs = freshnessMs
-        case .notReady, .expired, .linkFull: requests[slot].asks[ask.ask].state = .failed
+        case .behind, .notReady, .expired, .linkFull, .overloaded, .stale: break
         }
         if wasLate {
-            // It was asked elsewhere when it fell silent; only what nobody was left for is lost now.
+            // It was asked elsewhere when it was late; only what nobody was left for is lost now.
             partitions = partitions.subtracting(asked(slot) { $0 == .deferred || $0 == .open || $0 == .late })
         }
+        let count = requests[slot].asks.count
         replace(partitions, slot: slot, nowNs: nowNs, actions: &actions)
+        guard refusal == .overloaded else { return }
+        for ask in count..<requests[slot].asks.count { requests[slot].asks[ask].isAfterShed = true }
     }
 
-    /// To be called every few milliseconds while requests are in flight.
+    /// To be called every `tickNs` while requests are in flight.
     public mutating func tick(nowNs: UInt64, actions: inout [FanOutAction]) {
-        for slot in requests.indices where requests[slot].isActive {
-            if nowNs >= requests[slot].deadlineNs {
-                fail(slot, .deadline, actions: &actions)
-                continue
+        settle(nowNs)
+        forEachActive { machine, slot in
+            guard nowNs < machine.requests[slot].deadlineNs else {
+                return machine.end(slot, nowNs: nowNs, actions: &actions)
             }
-            if nowNs + rules.requestTimeoutNs / 2 >= requests[slot].deadlineNs {
-                stopWaiting(slot, nowNs: nowNs, actions: &actions)
+            if nowNs + machine.rules.requestTimeoutNs / 2 >= machine.requests[slot].deadlineNs {
+                machine.stopWaiting(slot, nowNs: nowNs, actions: &actions)
             }
-            var ask = 0
-            while requests[slot].isActive, ask < requests[slot].asks.count {
-                let isDue = nowNs >= requests[slot].asks[ask].askedNs + rules.askTimeoutNs
-                if isDue, requests[slot].asks[ask].state == .open {
-                    fellSilent(slot, ask, nowNs: nowNs, actions: &actions)
-                }
-                ask += 1
-            }
+            machine.lookAtAsks(slot, nowNs: nowNs, actions: &actions)
         }
     }
 }

@@ -16,10 +16,10 @@ public enum RoutingPlan {
             holders: holders, partitions: state.placement.partitionCount,
             seed: UInt64(bitPattern: state.view.generation.rawValue))
         let nodes = covers.holders.map { holder -> RoutingNode in
-            let address = state.view.member(holder.node)?.heartbeat.link
+            let heartbeat = state.view.member(holder.node)?.heartbeat
             return RoutingNode(
-                id: holder.node, host: address?.host ?? "", port: Int(address?.port ?? 0),
-                isLocal: holder.node == local, holds: holder.partitions)
+                id: holder.node, host: heartbeat?.link?.host ?? "", port: Int(heartbeat?.link?.port ?? 0),
+                isLocal: holder.node == local, holds: holder.partitions, weight: heartbeat?.weight ?? 1)
         }
         let plans = covers.plans.map { plan in
             var assigned = [NodeIndex?](repeating: nil, count: state.placement.partitionCount)

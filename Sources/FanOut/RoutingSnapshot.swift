@@ -21,13 +21,17 @@ public struct RoutingNode: Sendable, Equatable {
     public var isLocal: Bool
     /// The partitions of the events topic that it may be asked for.
     public var holds: PartitionSet
+    /// How much work it takes, relative to the others; 1 or more.
+    public var weight: Int
 
-    public init(id: ID, host: String, port: Int, isLocal: Bool = false, holds: PartitionSet) {
+    public init(id: ID, host: String, port: Int, isLocal: Bool = false, holds: PartitionSet, weight: Int = 1) {
+        precondition(weight > 0)
         self.id = id
         self.host = host
         self.port = port
         self.isLocal = isLocal
         self.holds = holds
+        self.weight = weight
     }
 }
 

@@ -129,6 +129,15 @@ public final class ShownMemory: @unchecked Sendable {
         }
     }
 
+    /// The same for all positions in which `now` is below `last`. Both must have the same shape.
+    public func lower(_ last: GlobalPosition, to now: GlobalPosition) {
+        for (kind, count) in zip(GlobalPosition.kinds, now.partitionCounts) {
+            for partition in (0..<count).map({ PartitionID($0) }) where now[kind, partition] < last[kind, partition] {
+                lower(kind, partition, to: now[kind, partition])
+            }
+        }
+    }
+
     private func refresh(_ view: inout ShownGlobals) {
         // Acquiring: pairs with the release of a change, so that a request begun after an answer was shown takes the
         // mutex and sees that answer's positions.

@@ -91,7 +91,9 @@ public struct PreparedProblem: Sendable {
 /// What browsers are told of headers, beside `Access-Control-Allow-Origin`, which every answer has.
 public enum CORS {
     /// What a script may read.
-    public static let exposed = ("Access-Control-Expose-Headers", "ETag, Retry-After, Favorites-Freshness-Ms")
+    public static let exposed = (
+        "Access-Control-Expose-Headers", "ETag, Retry-After, Favorites-Freshness-Ms, Favorites-Partial"
+    )
     /// What a script may send. The star stands for all; the names are for clients that know no star.
     static let allowed = ("Access-Control-Allow-Headers", "*, If-None-Match, Favorites-Max-Staleness-Ms")
 }

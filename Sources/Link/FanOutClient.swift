@@ -10,6 +10,7 @@ internal import Logging
 public import Model
 internal import NIOCore
 public import Query
+internal import Telemetry
 internal import Wire
 
 /// What a request needs.
@@ -31,6 +32,8 @@ public struct GatheredParts {
     public internal(set) var freshness = Freshness.best
     /// Timestamps of messages that are seen for the first time, as each node's newest, in these parts.
     public internal(set) var news: [Int64] = []
+    /// The partitions that nobody was left to answer for; empty unless the rules allow that.
+    public internal(set) var missing = PartitionSet()
 }
 
 /// Who asked. Called on the loop, once for each request, at the latest when its time is over.
@@ -58,10 +61,8 @@ public final class FanOutClient {
     private let logger: Logger
     /// Reads this process's own partitions, where it has any.
     private let local: (any Holder)?
-    /// Ticks while requests are in flight; a deadline or a silent node is noticed at most this much late.
-    private static let tick = TimeAmount.milliseconds(5)
-
     private var machine: FanOut
+    private var refusalLog = RateLimitedLog()
     /// One for each node of the snapshot; nil for the local one.
     private var links: [LinkClient?] = []
     /// By the slot of the request.
@@ -100,6 +101,7 @@ public final class FanOutClient {
     private var localHolds: PartitionSet?
     private var localNewest = NewestShown()
     private var holdsAll = false
+    private var localGlobals = NodeGlobals()
     private var settled = Settled()
 
     /// For these partitions the local holder had reached all that was shown, and all that it shows was noted, when the
@@ -121,7 +123,8 @@ public final class FanOutClient {
             case .allPartitions: PartitionSet(below: machine.snapshot.partitionCount)
             case .anyNode: nil
             }
-        guard let request = machine.begin(partitions, nowNs: now, actions: &actions) else {
+        let ids = query.request.idCount
+        guard let request = machine.begin(partitions, ids: ids, nowNs: now, actions: &actions) else {
             return receiver.failed(.overloaded, token: token)
         }
         if request.slot == waiting.count {
@@ -237,6 +240,7 @@ public final class FanOutClient {
                 send(ask, node, partitions, remainingNs: remainingNs, dropsNeeds: dropsNeeds)
             case .complete(let request): complete(request)
             case .fail(let request, let failure):
+                logRefusal(request, failure)
                 let receiver = waiting[request.slot].receiver
                 let token = waiting[request.slot].token
                 end(request)
@@ -252,7 +256,8 @@ public final class FanOutClient {
 
     private func scheduleTick() {
         isTicking = true
-        eventLoop.assumeIsolated().scheduleTask(in: Self.tick) {
+        // While requests are in flight. A deadline or a late reply is noticed at most this much late.
+        eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(Int64(machine.tickNs))) {
             self.isTicking = false
             self.machine.tick(nowNs: self.now, actions: &self.actions)
             self.perform()
@@ -294,6 +299,7 @@ public final class FanOutClient {
         guard let local else { return machine.refused(ask, .notReady, nowNs: now, actions: &actions) }
         unsafe local.answer(waiting[ask.slot].query, needs: needs, knowing: nil) { part, shown, freshness in
             guard let shown, machine.replied(ask, nowNs: now, actions: &localActions) else { return }
+            if let last = localGlobals.take(shown) { lower(last, to: shown.globals) }
             unsafe gathered.parts.append(copy part)
             unsafe gathered.shown.append(shown)
             unsafe gathered.freshness.join(freshness)
@@ -316,6 +322,8 @@ public final class FanOutClient {
             unsafe gathered.freshness.join(reply.load.freshness)
             if let news = reply.news { unsafe gathered.news.append(news) }
         }
+        unsafe gathered.missing = machine.missing(of: request)
+        if unsafe !gathered.missing.isEmpty { logRefusal(request, nil) }
         let token = waiting[request.slot].token
         unsafe waiting[request.slot].receiver?.answered(gathered, token: token)
         unsafe gathered.parts.removeAll(keepingCapacity: true)
@@ -323,6 +331,27 @@ public final class FanOutClient {
         unsafe gathered.freshness = .best
         unsafe gathered.news.removeAll(keepingCapacity: true)
         end(request)
+    }
+
+    /// What a node says it shows fell below what it said before: the topic was made anew. What all have shown of it is
+    /// then no measure any more.
+    private func lower(_ last: GlobalPosition, to now: GlobalPosition) {
+        memory.lower(last, to: now)
+        logger.warning("a global topic's position fell: it was made anew, and is needed no further than it is now")
+    }
+
+    /// Says why a request got no answer, or not all of it. At most a line a second.
+    private func logRefusal(_ request: RequestID, _ failure: FanOutFailure?) {
+        let reasons = machine.reasons(of: request)
+        guard reasons != NoHolderReasons(), let suppressed = refusalLog.shouldLog(nowNanoseconds: now) else { return }
+        let missing = if case .noHolder(let missing) = failure { missing } else { machine.missing(of: request) }
+        logger.warning(
+            "no holder answered for all of a request",
+            metadata: [
+                "reasons": "\(reasons.reasons.map { "\($0.name)" }.joined(separator: ", "))",
+                "partitions": "\(missing.partitions.prefix(8).map { "\($0)" }.joined(separator: ","))",
+                "partitionCount": "\(missing.count)", "isPartial": "\(failure == nil)", "suppressed": "\(suppressed)",
+            ])
     }
 
     private func end(_ request: RequestID) {
@@ -339,14 +368,14 @@ public final class FanOutClient {
 }
 
 extension FanOutClient: LinkOwner {
-    func linkUp(_ link: LinkClient) { machine.linkUp(link.index) }
+    func linkUp(_ link: LinkClient) { machine.linkUp(link.index, nowNs: now) }
 
     func linkDown(_ link: LinkClient) {
         machine.linkDown(link.index, nowNs: now, actions: &actions)
         perform()
     }
 
-    func linkAnsweredProbe(_ link: LinkClient) { machine.probeAnswered(link.index) }
+    func linkAnsweredProbe(_ link: LinkClient) { machine.probeAnswered(link.index, nowNs: now) }
 
     func takeReply() -> Reply { pool.take() }
 
@@ -356,7 +385,12 @@ extension FanOutClient: LinkOwner {
             return true
         }
         // A reply that is not what was asked, or not from whom, closes the link.
-        guard reply.shown.offsets.count == count, machine.node(of: ask) == link.index else { return false }
+        guard reply.shown.offsets.count == count, machine.node(of: ask) == link.index,
+            waiting[ask.slot].query.takesPacked || !reply.hasPacked
+        else { return false }
+        machine.heard(
+            link.index, lagMs: reply.load.freshness.ageMs, loadPermille: reply.load.loadPermille, nowNs: now)
+        if let last = link.globals.take(reply.shown) { lower(last, to: reply.shown.globals) }
         guard replyBytes + reply.bytes <= settings.replyBytesMax else {
             pool.giveBack(reply)
             machine.refused(ask, .overloaded, nowNs: now, actions: &actions)
@@ -380,6 +414,16 @@ extension FanOutClient: LinkOwner {
             }
         machine.refused(ask, reason, nowNs: now, actions: &actions)
         perform()
+    }
+}
+
+extension Request {
+    /// How many ids it names.
+    fileprivate var idCount: Int {
+        switch self {
+        case .matches(let matches): matches.eventIDs.count + matches.teamIDs.count
+        case .teams(let teams): teams.teamIDs.count
+        }
     }
 }
 

@@ -59,6 +59,8 @@ final class LinkClient {
     private let logger: Logger
     private weak var owner: (any LinkOwner)?
 
+    /// Of this connection.
+    var globals = NodeGlobals()
     private(set) var state = State.waiting
     private var channel: (any Channel)?
     private var input = FrameInput()
@@ -200,6 +202,7 @@ final class LinkClient {
         output = ByteBuffer()
         parts = PartReader()
         newest = NewestShown()
+        globals = NodeGlobals()
         needsVersion = nil
         silentSince = nil
         timer?.cancel()
@@ -232,7 +235,7 @@ final class LinkClient {
             let reply = owner.takeReply()
             try reply.read(body, &parts)
             guard owner.linkReplied(AskID(rawValue: header.request), reply, from: self) else {
-                throw .malformed("number of shown offsets")
+                throw .malformed("a part that was not asked for like this")
             }
         case .refusal:
             let refusal = try unsafe body.withUnsafeReadableBytes { bytes throws(WireError) in

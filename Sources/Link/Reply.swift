@@ -33,11 +33,38 @@ final class Reply {
         }
     }
 
+    /// Whether any fragment is packed.
+    var hasPacked: Bool {
+        for index in unsafe part.events.indices where unsafe part.events[index].isPacked { return true }
+        for index in unsafe part.stages.indices where unsafe part.stages[index].isPacked { return true }
+        for index in unsafe part.teams.indices where unsafe part.teams[index].isPacked { return true }
+        return false
+    }
+
     /// Lets go of the frame; the arrays keep their memory.
     func clear() {
         unsafe part.removeAll()
         news = nil
         storage = nil
+    }
+}
+
+/// The global positions that one node showed last.
+struct NodeGlobals {
+    private var version: UInt64?
+    private var globals: GlobalPosition?
+
+    /// Takes what it shows now, and returns what it showed before where that was more. One life of a node never goes back,
+    /// unless a topic was made anew.
+    mutating func take(_ shown: ShownPosition) -> GlobalPosition? {
+        guard shown.globalsVersion != version else { return nil }
+        let last = globals
+        version = shown.globalsVersion
+        globals = shown.globals
+        guard let last, last.partitionCounts == shown.globals.partitionCounts, !shown.globals.reaches(last) else {
+            return nil
+        }
+        return last
     }
 }
 

@@ -21,6 +21,8 @@ struct AnswerTemplates: Sendable {
     let teamsGzip: ResponseTemplate
     let matchesUnchanged: ResponseTemplate
     let teamsUnchanged: ResponseTemplate
+    let matchesPartial: ResponseTemplate
+    let matchesPartialGzip: ResponseTemplate
     let openAPI: ResponseTemplate
     let notReady = PreparedProblem(.notReady)
     let overloaded = PreparedProblem(.overloaded)
@@ -51,6 +53,9 @@ struct AnswerTemplates: Sendable {
         teamsGzip = ResponseTemplate(status: 200, fields: [json, teamsCaching, exposed] + gzip)
         matchesUnchanged = ResponseTemplate(status: 304, fields: [matchesCaching, exposed] + vary)
         teamsUnchanged = ResponseTemplate(status: 304, fields: [teamsCaching, exposed] + vary)
+        let partial = [json, ("Cache-Control", "no-store"), ("Favorites-Partial", "true"), exposed]
+        matchesPartial = ResponseTemplate(status: 200, fields: partial + vary)
+        matchesPartialGzip = ResponseTemplate(status: 200, fields: partial + gzip)
         openAPI = ResponseTemplate(
             status: 200, fields: [("Content-Type", "application/yaml"), ("Cache-Control", "public, max-age=3600")])
     }
@@ -172,9 +177,28 @@ final class RouterAnswerer: Answerer, AnswerReceiver {
             let rank = unsafe isSingle ? 0 : gathered.shown[index].globals.offsets.reduce(0) { $0 + $1.rawValue }
             unsafe builder.add(gathered.parts[index], rank: rank)
         }
-        unsafe send(
-            entry.request, gathered.freshness, entry.head, entry.bytes.span, entry.reply, isGzip: entry.isGzip)
+        if unsafe gathered.missing.isEmpty {
+            unsafe send(
+                entry.request, gathered.freshness, entry.head, entry.bytes.span, entry.reply, isGzip: entry.isGzip)
+        } else {
+            unsafe sendPartial(entry, gathered.freshness)
+        }
         parser.recycle(entry.request)
+    }
+
+    /// Sends what there is. It is no version of the answer: no tag names it, no condition holds for it, nobody keeps it.
+    private func sendPartial(_ entry: Waiting, _ freshness: Freshness) {
+        builder.finish()
+        metrics.answered(freshness)
+        guard builder.bodyCount <= Limits.answerBytesMax else {
+            return entry.reply.send(templates.answerTooLarge, route: AnswerTemplates.matchesRoute)
+        }
+        let template = entry.isGzip ? templates.matchesPartialGzip : templates.matchesPartial
+        unsafe entry.reply.send(
+            template, freshnessMs: freshness.ageMs, bodyCount: builder.bodyCount, route: AnswerTemplates.matchesRoute
+        ) {
+            unsafe builder.write(to: $0)
+        }
     }
 
     /// Sends what the builder has gathered. `bytes` are the head's, as far as it is conditional.

@@ -21,6 +21,7 @@ public final class RouterCore: Sendable {
     private let server: HTTPServer
     private let local: ID?
     private let localReady: (@Sendable () -> PartitionSet)?
+    private let logger: Logger
     /// Of the control topic: what every request goes by; others may drop what was replaced before it.
     private let seen = Atomic<Int64>(0)
     private let routing = Mutex(Routing())
@@ -32,18 +33,23 @@ public final class RouterCore: Sendable {
         /// Whether that is the view kept on disk, since the control topic was not read yet.
         var isKept = false
         var snapshot = RoutingSnapshot.empty
+        var ends = LogEnds()
+        /// Of each member, the record that `ends` has read.
+        var read: [ID: Offset] = [:]
     }
 
     public var httpPort: Int { server.port }
     public var positionSeen: Offset { Offset(seen.load(ordering: .relaxed)) }
 
     private init(
-        clients: FanOutClients, server: HTTPServer, local: ID?, localReady: (@Sendable () -> PartitionSet)?
+        clients: FanOutClients, server: HTTPServer, local: ID?, localReady: (@Sendable () -> PartitionSet)?,
+        logger: Logger
     ) {
         self.clients = clients
         self.server = server
         self.local = local
         self.localReady = localReady
+        self.logger = logger
     }
 
     /// Listens. Answers 503 until `update` has brought holders.
@@ -56,6 +62,7 @@ public final class RouterCore: Sendable {
         rules.requestsMax = settings.requestsMax
         // Another holder is asked while there is time left for its answer, however short the deadline is.
         rules.askTimeoutNs = min(rules.askTimeoutNs, rules.requestTimeoutNs / 2)
+        rules.givesPartial = settings.givesPartial
         let makeLocal = local?.makeHolder
         let clients = try await FanOutClients.start(
             router: id, group: group, rules: rules, logger: logger,
@@ -84,7 +91,7 @@ public final class RouterCore: Sendable {
             }
         }
         let router = RouterCore(
-            clients: clients, server: server, local: local?.id, localReady: local?.ready)
+            clients: clients, server: server, local: local?.id, localReady: local?.ready, logger: logger)
         router.register(in: registry)
         return router
     }
@@ -108,10 +115,36 @@ public final class RouterCore: Sendable {
             routing.state = state
             routing.isKept = false
         }
+        lowerWhereLogsFell(state.view)
         clients.counters().whenSuccess { counters in self.counters.withLock { $0 = counters } }
         guard let position = state.view.position else { return }
         clients.goBy(position)
         clients.settledPosition().whenSuccess { self.seen.store($0.rawValue, ordering: .relaxed) }
+    }
+
+    /// Where a topic was made anew, what was shown of the old one is no measure any more.
+    private func lowerWhereLogsFell(_ view: MembershipView) {
+        let fallen = routing.withLock { routing -> [(PartitionID, Offset)] in
+            var fallen: [(PartitionID, Offset)] = []
+            for member in view.members where routing.read[member.heartbeat.id] != member.offset {
+                let node = member.heartbeat.id
+                routing.read[node] = member.offset
+                for holding in member.heartbeat.holdings where holding.isReady {
+                    guard routing.ends.fell(node, holding.partition, to: holding.applied) else { continue }
+                    fallen.append((holding.partition, Offset(holding.applied.rawValue + max(0, holding.lag))))
+                }
+            }
+            if routing.read.count > view.members.count {
+                routing.read = routing.read.filter { view.member($0.key) != nil }
+                routing.ends.keep { view.member($0) != nil }
+            }
+            return fallen
+        }
+        guard !fallen.isEmpty else { return }
+        for (partition, end) in fallen { clients.memory.lower(partition, to: end) }
+        logger.warning(
+            "the events topic's log fell: it was made anew, and is needed no further than it is now",
+            metadata: ["partitions": "\(fallen.count)"])
     }
 
     /// The node in this process has other partitions ready than its last heartbeat said.
@@ -159,21 +192,43 @@ public final class RouterCore: Sendable {
             "monotonic_violations_total", .counter,
             help: "Answers older than one shown before: no holder was further on."
         ) { $0.add(Double(self.sum(\.monotonicViolations))) }
-        registry.sampled("router_asks_timed_out_total", .counter, help: "Asks that a node did not answer in time.") {
-            $0.add(Double(self.sum(\.askTimeouts)))
-        }
-        registry.sampled("router_asks_repeated_total", .counter, help: "Asks put again to another node.") {
-            $0.add(Double(self.sum(\.asksRepeated)))
-        }
-        registry.sampled("router_failed_open_total", .counter, help: "Requests for which all nodes looked bad.") {
-            $0.add(Double(self.sum(\.failedOpen)))
-        }
         registry.sampled(
             "router_view_kept", .gauge,
             help: "1 while requests go by the view kept on disk, since the control topic was not read yet."
         ) { $0.add(self.isViewKept ? 1 : 0) }
+        registerFanOut(in: registry)
         registry.sampled("router_partitions_missing", .gauge, help: "Partitions without a live, ready holder.") {
             $0.add(self.missing?.count ?? 0)
+        }
+    }
+
+    private func registerFanOut(in registry: Registry) {
+        let plain: [(String, any KeyPath<FanOutCounters, UInt64> & Sendable, String)] = [
+            ("router_asks_timed_out_total", \.askTimeouts, "Asks that a node was silent on."),
+            ("router_asks_repeated_total", \.asksRepeated, "Asks put again to another node, hedges left out."),
+            ("router_hedges_total", \.hedges, "Asks put to a second node since the first was later than most."),
+            ("router_hedges_won_total", \.hedgesWon, "Hedges whose reply came first."),
+            ("router_hedges_withheld_total", \.hedgesWithheld, "Late asks that were not hedged: the budget was spent."),
+            ("router_nodes_left_total", \.nodesLeft, "How often a node was left since it failed or was silent."),
+            (
+                "router_fail_openings_total", \.failOpenings,
+                "How often all nodes had been left, so that it counted no more."
+            ),
+            ("router_failed_open_total", \.failedOpen, "Asks of nodes that looked bad, since no other was left."),
+            ("router_partial_answers_total", \.partialAnswers, "Answers that lack partitions without a holder."),
+        ]
+        for (name, counter, help) in plain {
+            registry.sampled(name, .counter, help: help) { $0.add(Double(self.sum(counter))) }
+        }
+        registry.sampled(
+            "router_no_holder_total", .counter,
+            help: "Requests not answered in full, by each reason why a holder did not answer."
+        ) { samples in
+            let counters = self.counters.withLock { $0 }
+            for reason in NoHolderReason.allCases {
+                let count = counters.reduce(0) { $0 + $1.noHolder[Int(reason.rawValue)] }
+                samples.add(Double(count), labels: [("reason", "\(reason.name)")])
+            }
         }
     }
 }

@@ -182,6 +182,8 @@ public struct RouterSettings: Sendable {
     /// Requests in flight on one event loop.
     public var requestsMax: Int
     public var queueAgeMax: Duration
+    /// Whether partitions without a live holder are left out of an answer.
+    public var givesPartial: Bool
     /// *Now* for the selection rules; nil for the clock's.
     public var clockFixed: Timestamp?
 
@@ -199,6 +201,7 @@ public struct RouterSettings: Sendable {
         requestDeadline = settings.duration("request.deadline")
         requestsMax = settings.integer("request.in-flight-max")
         queueAgeMax = settings.duration("request.queue-age-max")
+        givesPartial = settings.text("router.partial-answers") == "on"
         clockFixed = settings.timestamp("clock.fixed")
     }
 }

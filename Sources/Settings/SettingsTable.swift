@@ -125,6 +125,10 @@ enum SettingsTable {
             "Time for which a loop works off what has come in; what is left then is refused at once, with 503 or by a node."
         ),
         Setting(
+            "router.partial-answers", .choice(["off", "on"]), "off", for: [.router, .serve],
+            "Whether a request some of whose partitions have no live holder is answered without them, marked as such; "
+                + "off: 503."),
+        Setting(
             "clock.fixed", .timestamp, "", for: [.router, .serve],
             "Freezes now for the selection rules, for tests and replays; absent: the clock."),
     ]

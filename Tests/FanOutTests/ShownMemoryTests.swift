@@ -112,4 +112,40 @@ import Testing
         }
         #expect(needs(memory, set(3)) == PositionNeeds(offsets: [Offset(7999)], globals: globals(7999)))
     }
+
+    @Test func onlyWhatFellIsLowered() {
+        let memory = ShownMemory()
+        var view = ShownGlobals()
+        var high = GlobalPosition(partitionCounts: [2, 1, 0, 0, 0])
+        for index in 0..<3 { high.set(Offset(9), at: index) }
+        memory.raise(set(), shown: ShownPosition(offsets: [], globals: high, globalsVersion: 1), view: &view)
+        var last = high
+        last.set(Offset(8), at: 0)
+        last.set(Offset(5), at: 2)
+        var now = last
+        now.set(Offset(6), at: 0)
+        now.set(Offset(7), at: 2)
+        memory.lower(last, to: now)
+        #expect(needs(memory, set()).globals?.offsets == [Offset(6), Offset(9), Offset(9)])
+    }
+}
+
+@Suite struct LogEndsTests {
+    @Test func onlyItsOwnFallProvesAnything() {
+        var ends = LogEnds()
+        let (a, b) = (makeID("a"), makeID("b"))
+        func fell(_ node: ID, _ partition: Int, to offset: Int64) -> Bool {
+            ends.fell(node, PartitionID(partition), to: Offset(offset))
+        }
+        #expect(!fell(a, 1, to: 10))
+        // Another node that is behind.
+        #expect(!fell(b, 1, to: 7))
+        #expect(!fell(a, 2, to: 3))
+        #expect(!fell(a, 1, to: 10))
+        #expect(fell(a, 1, to: 4))
+        #expect(!fell(a, 1, to: 5))
+        ends.keep { $0 == b }
+        #expect(!fell(a, 1, to: 1))
+        #expect(fell(b, 1, to: 6))
+    }
 }

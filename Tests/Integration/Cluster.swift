@@ -142,15 +142,22 @@ final class Cluster {
     /// Starts a router whose *now* stands still at `now`, waits until it is ready unless told otherwise, and returns a client
     /// of it. `folder`: that of the router of this number; nil for a new one.
     func startRouter(now: String, folder number: Int? = nil, waits: Bool = true) throws -> HTTPClient {
+        try startRouterManaged(now: now, folder: number, waits: waits).http
+    }
+
+    /// The same, with more arguments and a client of its management port.
+    func startRouterManaged(
+        now: String, folder number: Int? = nil, waits: Bool = true, arguments: [String] = []
+    ) throws -> (http: HTTPClient, management: HTTPClient) {
         let http = try freePort()
         let management = try freePort()
         let process = try startProcess(
             "router", "router-\(number ?? routers.count)",
-            ["--http-port", "\(http)", "--management-port", "\(management)", "--clock-fixed", now])
+            ["--http-port", "\(http)", "--management-port", "\(management)", "--clock-fixed", now] + arguments)
         let client = HTTPClient(port: management)
         routers.append((process, client))
         if waits { try waitUntilReady(process, client) }
-        return HTTPClient(port: http)
+        return (HTTPClient(port: http), client)
     }
 
     /// Publishes a folder with the program's own command.

@@ -109,6 +109,61 @@ import Testing
         try await cluster.stop()
     }
 
+    @Test func aLateNodeIsHedged() async throws {
+        var rules = Cluster.patientRules
+        rules.hedgeDefaultNs = 1_000_000
+        let cluster = try await Cluster(nodes: 2, rules: rules)
+        cluster.scripts[0].state.withLock { $0.alwaysRefuses = .behind }
+        cluster.route([set(0), set(0)])
+        while cluster.scripts[0].askedCount == 0 {
+            #expect(await cluster.ask(.allPartitions) == .success(["n1 0 t"]))
+        }
+        // At least: on a busy machine the other one may be late, too.
+        #expect(try await cluster.clients.counters().get()[0].hedges >= 1)
+        try await cluster.stop()
+    }
+
+    @Test func aPackedFragmentThatNobodyAskedForClosesTheLink() async throws {
+        let cluster = try await Cluster(nodes: 2)
+        cluster.scripts[0].state.withLock { $0.packs = true }
+        cluster.route([set(0), set(0)])
+        while cluster.scripts[0].askedCount == 0 {
+            #expect(await cluster.ask(.allPartitions) == .success(["n1 0 t"]))
+        }
+        #expect(cluster.clients.linkCounters.malformed.load(ordering: .relaxed) >= 1)
+        try await cluster.stop()
+    }
+
+    @Test func whatHasNoHolderIsLeftOutWhereThatIsAllowed() async throws {
+        var rules = Cluster.patientRules
+        rules.givesPartial = true
+        let cluster = try await Cluster(nodes: 1, rules: rules)
+        cluster.route([set(0)])
+        #expect(await cluster.ask(.partitions(set(0, 5))) == .success(["n0 0 t"]))
+        #expect(await cluster.ask(.partitions(set(5))) == .failure(.noHolder(set(5))))
+        let counters = try await cluster.clients.counters().get()
+        #expect(counters.map(\.partialAnswers) == [1])
+        #expect(counters.map { $0.noHolder[Int(NoHolderReason.nonePlaced.rawValue)] } == [2])
+        try await cluster.stop()
+    }
+
+    /// A global topic made anew: the node's position falls, and is needed no further.
+    @Test func aPositionThatFellIsNeededNoMore() async throws {
+        let cluster = try await Cluster(nodes: 1) { $0.parkMax = .milliseconds(1) }
+        cluster.scripts[0].state.withLock { $0.offset = 9 }
+        cluster.route([set(0)])
+        #expect(await cluster.ask(.anyNode) == .success([]))
+        cluster.scripts[0].state.withLock {
+            $0.offset = 4
+            $0.needs = []
+        }
+        for _ in 0..<3 { #expect(await cluster.ask(.anyNode) == .success([])) }
+        // Shown once more than had been needed; then no more than there is.
+        let needed = cluster.scripts[0].state.withLock { $0.needs.map { $0.globals?.offsets.first } }
+        #expect(needed == [Offset(9), Offset(4), Offset(4)])
+        try await cluster.stop()
+    }
+
     @Test func theDeadlineIsHonoured() async throws {
         var rules = FanOutRules()
         rules.askTimeoutNs = 30_000_000

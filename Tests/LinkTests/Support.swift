@@ -33,6 +33,8 @@ final class Script: Sendable {
         var needs: [PositionNeeds] = []
         var jsonBytes = 0
         var freshness = Freshness.best
+        /// Sends packed fragments, asked or not.
+        var packs = false
     }
 
     let state = Mutex(State())
@@ -56,7 +58,7 @@ final class ScriptedHolder: Holder {
         _ query: HolderQuery, needs: PositionNeeds, knowing progress: UInt64?,
         part: (borrowing Part, ShownPosition?, Freshness) -> Void, refused: (HolderRefusal) -> Void
     ) {
-        let (refusal, offset, jsonBytes, freshness) = script.state.withLock { state in
+        let (refusal, offset, jsonBytes, freshness, packs) = script.state.withLock { state in
             state.asked.append(query.partitions)
             state.needs.append(needs)
             var refusal = state.alwaysRefuses
@@ -65,7 +67,7 @@ final class ScriptedHolder: Holder {
                 refusal = refusal ?? .stale(ageMs: state.freshness.ageMs)
             }
             if needs.offsets.contains(where: { $0.rawValue > state.offset }) { refusal = refusal ?? .behind }
-            return (refusal, state.offset, state.jsonBytes, state.freshness)
+            return (refusal, state.offset, state.jsonBytes, state.freshness, state.packs)
         }
         if let refusal { return refused(refusal) }
         var globals = GlobalPosition(partitionCounts: [1, 1, 1, 1, 1])
@@ -73,17 +75,26 @@ final class ScriptedHolder: Holder {
         let shown = ShownPosition(
             offsets: query.partitions.partitions.map { _ in Offset(offset) }, globals: globals,
             globalsVersion: UInt64(offset))
-        let texts: [[UInt8]] = query.partitions.partitions.map { partition in
+        var texts: [[UInt8]] = query.partitions.partitions.map { partition in
             Array("\(name) \(partition) \(team(of: query))".utf8) + [UInt8](repeating: 0x78, count: jsonBytes)
         }
+        if packs { texts = texts.map(packed) }
         var bytes: [UInt8] = []
         for text in texts { bytes += text }
         unsafe bytes.withUnsafeBufferPointer { memory in
-            unsafe part(makePart(texts.map(\.count), memory), shown, freshness)
+            unsafe part(makePart(texts.map(\.count), memory, isPacked: packs), shown, freshness)
         }
     }
 
-    private func makePart(_ counts: [Int], _ memory: UnsafeBufferPointer<UInt8>) -> Part {
+    private func packed(_ text: [UInt8]) -> [UInt8] {
+        let packer = FragmentPacker()
+        return unsafe text.withUnsafeBufferPointer { text in
+            guard let packed = unsafe packer.pack(text) else { preconditionFailure("a text that cannot be packed") }
+            return unsafe Array(packed)
+        }
+    }
+
+    private func makePart(_ counts: [Int], _ memory: UnsafeBufferPointer<UInt8>, isPacked: Bool) -> Part {
         var part = unsafe Part()
         guard !counts.isEmpty, var next = memory.baseAddress else { return unsafe part }
         let nothing = unsafe ByteView(start: next, count: 0)
@@ -96,7 +107,7 @@ final class ScriptedHolder: Holder {
             unsafe part.events.append(
                 EventEntry(
                     start: Timestamp(milliseconds: 0), stage: 0, hash: hash, id: nothing, name: nothing,
-                    json: ByteView(start: next, count: count)))
+                    json: ByteView(start: next, count: count), isPacked: isPacked))
             unsafe next += count
         }
         return unsafe part

@@ -239,7 +239,7 @@ final class SimRouter {
                 link.silentSinceUs = nil
                 link.upSinceUs = world.nowUs
                 link.pauseUs = 50_000
-                machine.linkUp(link.index)
+                machine.linkUp(link.index, nowNs: nowNs)
             }
         }
         world.after(Self.connectUs, process) { [unowned self] in watch(link, life) }
@@ -258,7 +258,7 @@ final class SimRouter {
         carry(link, toNode: true) { [unowned self] _ in
             carry(link, toNode: false) { [unowned self] _ in
                 link.silentSinceUs = nil
-                machine.probeAnswered(link.index)
+                machine.probeAnswered(link.index, nowNs: nowNs)
             }
         }
     }
