@@ -97,6 +97,8 @@ extension Simulation {
         // Those it counted on may have ended just now, which nobody could know.
         let haveEnded = known?.contains { holder in !nodes.contains { $0.id == holder.node } } == true
         if others.isEmpty, !haveEnded { return fail("\(process.name) dropped the last copy of \(partition)") }
+        // A router that hears nothing is waited for, but not for ever.
+        guard process.node?.isOverdue(partition) == false else { return }
         let sinceUs = nowUs - min(SimProcess.timeouts.graceMs, Self.holdDeadlineMs) * 900
         for router in processes where router.isUp && !router.isStopping && router.incarnation != nil {
             guard let snapshot = router.router?.machine.snapshot, snapshot.partitionCount > 0 else { continue }

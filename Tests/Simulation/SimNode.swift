@@ -42,6 +42,8 @@ final class SimNode {
     private var loadCount = 0
     private var parked: [SimQuery] = []
     private var wanted: PartitionSet?
+    /// Since when each partition is placed elsewhere.
+    private var surplusSinceUs: [Int64?]
     /// Beyond 0 it applies nothing.
     var stalls = 0
 
@@ -55,6 +57,7 @@ final class SimNode {
         applied = Array(repeating: Offset(0), count: world.ends.count)
         globals = GlobalPosition(partitionCounts: Simulation.globalCounts)
         readySinceUs = Array(repeating: 0, count: world.ends.count)
+        surplusSinceUs = Array(repeating: nil, count: world.ends.count)
         world.after(1_000, process) { [unowned self] in turn() }
     }
 
@@ -78,13 +81,24 @@ final class SimNode {
         areGlobalsReady && ready.contains(partition) && readySinceUs[Int(partition.rawValue)] < sinceUs
     }
 
+    /// Whether the hand-over's deadline may have passed.
+    func isOverdue(_ partition: PartitionID) -> Bool {
+        let sinceUs = surplusSinceUs[Int(partition.rawValue)] ?? world.nowUs
+        return world.nowUs - sinceUs >= Simulation.holdDeadlineMs * 950
+    }
+
     func reaches(_ partition: PartitionID, _ offset: Offset) -> Bool { applied[Int(partition.rawValue)] >= offset }
 
     // MARK: - What to hold
 
     func update(_ state: ClusterState) {
+        let placed = state.placement.partitions(of: process.id)
+        for partition in surplusSinceUs.indices {
+            let since = surplusSinceUs[partition] ?? world.nowUs
+            surplusSinceUs[partition] = placed.contains(PartitionID(partition)) ? nil : since
+        }
         guard var wish = life.update(state, ready: ready) else { return }
-        if world.isBroken(.dropsBeforeReady) { wish = state.placement.partitions(of: process.id) }
+        if world.isBroken(.dropsBeforeReady) { wish = placed }
         wanted = wish
     }
 
