@@ -57,8 +57,9 @@ struct PlacementTests {
     @Test(arguments: 2...32, [1, 2, 3])
     func aChangeMovesLittle(count: Int, replicas: Int) {
         for partitions in [48, 128, 512] where partitions * min(replicas, count) >= 10 * count {
-            for seed in 0..<(partitions == 512 ? 1 : 4) as Range<UInt64> {
-                for zones in [0, replicas] where zones != 1 {
+            // Many partitions take long and vary little.
+            for seed in 0..<(partitions == 48 ? 3 : 1) as Range<UInt64> {
+                for zones in [0, replicas] where zones != 1 && (zones == 0 || partitions < 512) {
                     let members = makeMembers(count, seed: seed).enumerated().map { index, member in
                         PlacementMember(id: member.id, zone: zones == 0 ? nil : ID("z\(index % zones)"))
                     }
