@@ -121,6 +121,7 @@ if Context.environment["FAVORITES_CORE_ONLY"] == nil {
                 "CMemory", "Model", "Store", "Selection", "Snapshot", "Query", "Membership", "Placement", "Ingest",
                 "Kafka",
                 "Cluster", "Link", "Settings", "Telemetry", logging,
+                .product(name: "NIOHTTP1", package: "swift-nio"),
             ] + nio),
         .target(
             name: "Router",

@@ -16,6 +16,8 @@ struct PartitionNote {
 /// A file on its way into the store.
 struct Restore {
     var header: SnapshotHeader
+    /// It comes from a peer, which may take its time.
+    var isPeers: Bool
     /// Nil until the file is read.
     var load: SnapshotLoad?
     /// The blocks that are left, last one first: each is freed when it is in the store.
@@ -64,6 +66,15 @@ extension Ingest {
     static let walkBlocks = 2
     static let walkSlots = 4_096
 
+    /// Whether an events partition is on its way out of a file. One that a peer still hands over counts for nothing: that
+    /// may take long, or fail.
+    var isRestoringEvents: Bool {
+        snapshots.restores.contains { scope, restore in
+            scope.kind == .event && (!restore.isPeers || restore.load != nil)
+                && partitions(of: scope).allSatisfy { if case .restoring = life[$0] { true } else { false } }
+        }
+    }
+
     /// Whether there is work that waits for no message.
     var isSnapshotBusy: Bool {
         guard let port = snapshots.port else { return false }
@@ -109,19 +120,23 @@ extension Ingest {
             if groups[scope] == nil { scopes.append(scope) }
             groups[scope, default: []].append((partition, bounds))
         }
-        for scope in scopes { begin(scope, groups[scope] ?? [], askedMs) }
+        for scope in scopes { begin(scope, groups[scope] ?? [], askedMs, together: scopes.count) }
     }
 
-    private func begin(_ scope: SnapshotScope, _ found: [(TopicPartition, LogBounds?)], _ askedMs: Int64) {
-        if let port = snapshots.port, port.header(scope) != nil, found.count == partitions(of: scope).count,
+    private func begin(
+        _ scope: SnapshotScope, _ found: [(TopicPartition, LogBounds?)], _ askedMs: Int64, together: Int
+    ) {
+        if let port = snapshots.port, found.count == partitions(of: scope).count,
             scope.kind == .event || writer.count(scope.kind) == 0
         {
             let bounds = found.compactMap(\.1)
             // A file is used for all its partitions or for none: all are asked for again.
             guard bounds.count == found.count else { return }
-            if case .snapshot = port.choose(scope, bounds), let header = port.header(scope) {
-                beginRestore(header, Array(zip(found.map(\.0), bounds)), askedMs)
-                return
+            switch port.choose(scope, bounds, together: together) {
+            case .wait: return
+            case .file(let header, let isPeers):
+                return beginRestore(header, isPeers: isPeers, Array(zip(found.map(\.0), bounds)), askedMs)
+            case .log: break
             }
         }
         for (partition, bounds) in found {
@@ -138,9 +153,9 @@ extension Ingest {
     }
 
     private func beginRestore(
-        _ header: SnapshotHeader, _ found: [(TopicPartition, LogBounds)], _ askedMs: Int64
+        _ header: SnapshotHeader, isPeers: Bool, _ found: [(TopicPartition, LogBounds)], _ askedMs: Int64
     ) {
-        snapshots.restores[header.scope] = Restore(header: header)
+        snapshots.restores[header.scope] = Restore(header: header, isPeers: isPeers)
         for (partition, bounds) in found {
             // A message that the log has lost by retention says nothing.
             let position = header.position(of: partition)
@@ -149,7 +164,7 @@ extension Ingest {
                 partition, sinceMs: header.caughtUpMs, start: position.resume, askedMs: askedMs, end: bounds.end)
             perform(life.foundSnapshot(partition, bounds, message: last))
         }
-        readIfChecked(header.scope)
+        readIfChecked(header)
     }
 
     // MARK: - Is it the same log?
@@ -158,7 +173,10 @@ extension Ingest {
     func check(_ record: Record) {
         let source = unsafe record.source
         let scope = SnapshotScope(source)
-        guard let last = snapshots.restores[scope]?.header.position(of: source).last else { return }
+        guard let last = snapshots.restores[scope]?.header.position(of: source).last,
+            // What was still on its way for the file before this one.
+            unsafe record.offset >= last.offset
+        else { return }
         let key = unsafe UnsafeRawBufferPointer(record.key ?? UnsafeBufferPointer(start: nil, count: 0))
         let isOther =
             unsafe record.offset == last.offset
@@ -168,14 +186,14 @@ extension Ingest {
 
     func passed(_ partition: TopicPartition) {
         perform(life.checked(partition))
-        readIfChecked(SnapshotScope(partition))
+        if let header = snapshots.restores[SnapshotScope(partition)]?.header { readIfChecked(header) }
     }
 
-    private func readIfChecked(_ scope: SnapshotScope) {
-        let isChecked = partitions(of: scope).allSatisfy {
+    private func readIfChecked(_ header: SnapshotHeader) {
+        let isChecked = partitions(of: header.scope).allSatisfy {
             if case .restoring = life[$0] { true } else { false }
         }
-        if isChecked { snapshots.port?.read(scope) }
+        if isChecked { snapshots.port?.read(header) }
     }
 
     private func refuse(_ scope: SnapshotScope, _ reason: BootRefusal) {
@@ -260,13 +278,17 @@ extension Ingest {
     }
 
     private func take(_ read: SnapshotRead) {
-        guard let header = snapshots.restores[read.scope]?.header else { return }
+        let header = read.header
+        // What comes too late, for a file that was given up meanwhile, says nothing about the one that is wanted now.
+        guard let restore = snapshots.restores[header.scope], restore.header == header, restore.load == nil else {
+            return
+        }
         switch read.result {
-        case .failure(let error): refuse(read.scope, .unreadable(error))
+        case .failure(let error): refuse(header.scope, .unreadable(error))
         case .success(let blocks):
-            let load = writer.beginLoad(read.scope, renderedAt: isComparable(header) ? header.globalsLowest : nil)
-            snapshots.restores[read.scope]?.blocks = blocks.reversed()
-            snapshots.restores[read.scope]?.load = load
+            let load = writer.beginLoad(header.scope, renderedAt: isComparable(header) ? header.globalsLowest : nil)
+            snapshots.restores[header.scope]?.blocks = blocks.reversed()
+            snapshots.restores[header.scope]?.load = load
         }
     }
 

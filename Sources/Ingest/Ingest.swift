@@ -100,7 +100,7 @@ public final class Ingest {
     /// builds their teams' lists anew: they wait while others come out of snapshots, or are still being loaded and the source
     /// has full batches.
     private func openPartitions() {
-        guard !reached.isEmpty, !life.isRestoringEvents else { return }
+        guard !reached.isEmpty, !isRestoringEvents else { return }
         guard batch.records < Self.batchMax || !life.isLoadingEvents else { return }
         writer.setReady(reached)
         reached.removeAll()

@@ -17,9 +17,9 @@ public struct PartitionLife: Sendable {
         /// Wanted; the bounds of its log are not known yet, or it waits for the global topics. To `loading`, `idle`.
         case waiting
         /// A snapshot is to be used; the message that it was written behind is looked up in the log. To `restoring`,
-        /// `loading`, `idle`.
+        /// `waiting`, `idle`.
         case checking(LogBounds)
-        /// The snapshot's records come into the store. To `loading`, `dropping`.
+        /// The snapshot's records come into the store. To `loading`, `waiting`, `dropping`.
         case restoring(LogBounds)
         /// Read, up to `target`, the log's end when reading began. To `ready`, `dropping`.
         case loading(target: Offset)
@@ -90,11 +90,6 @@ public struct PartitionLife: Sendable {
     /// Whether an events partition is still being read for the first time.
     var isLoadingEvents: Bool {
         states[Int(ModelKind.event.rawValue)].contains { if case .loading = $0 { true } else { false } }
-    }
-
-    /// Whether an events partition is on its way out of a snapshot.
-    var isRestoringEvents: Bool {
-        states[Int(ModelKind.event.rawValue)].contains { if case .restoring = $0 { true } else { false } }
     }
 
     /// The events partitions whose memory is being given back.
@@ -171,15 +166,16 @@ public struct PartitionLife: Sendable {
         return [.start(partition, at: position)] + reached(partition, position)
     }
 
-    /// The snapshot is not to be used, and nothing of it is in the store: the log is read from its start.
+    /// The snapshot is not to be used, and nothing of it is in the store: whoever knows of another one, or that the log is
+    /// to be read from its start, is asked again, with the log's bounds of then.
     public mutating func refused(_ partition: TopicPartition) -> [Action] {
         switch self[partition] {
-        case .checking(let bounds):
+        case .checking:
             self[partition] = .waiting
-            return [.stop(partition)] + found(partition, bounds)
-        case .restoring(let bounds):
+            return [.stop(partition)]
+        case .restoring:
             self[partition] = .waiting
-            return found(partition, bounds)
+            return []
         case .idle, .waiting, .loading, .ready, .dropping: return []
         }
     }

@@ -6,12 +6,13 @@ public import Snapshot
 
 /// A file that was asked for.
 public struct SnapshotRead: Sendable {
-    public var scope: SnapshotScope
-    /// Checked blocks.
+    /// As it was chosen.
+    public var header: SnapshotHeader
+    /// Checked blocks, of a file with this header.
     public var result: Result<[SnapshotBlock], SnapshotError>
 
-    public init(scope: SnapshotScope, result: Result<[SnapshotBlock], SnapshotError>) {
-        self.scope = scope
+    public init(header: SnapshotHeader, result: Result<[SnapshotBlock], SnapshotError>) {
+        self.header = header
         self.result = result
     }
 }
@@ -35,20 +36,29 @@ public struct SnapshotOrder: Sendable {
     }
 }
 
+/// How a scope comes back.
+public enum SnapshotChoice: Equatable, Sendable {
+    /// It is not known yet: peers are being asked. The scope is asked for again, with the bounds of then.
+    case wait
+    /// Out of a file with this header, which a peer has or the own disk.
+    case file(SnapshotHeader, isPeers: Bool)
+    /// The whole log is read.
+    case log
+}
+
 public protocol SnapshotPort: AnyObject {
     // Loading.
 
-    /// The header of the scope's file; nil where there is none to use.
-    func header(_ scope: SnapshotScope) -> SnapshotHeader?
-    /// How the scope comes back. A file that it refuses is told of and not offered again.
-    func choose(_ scope: SnapshotScope, _ bounds: [LogBounds]) -> BootChoice
-    /// Asks for the file's blocks.
-    func read(_ scope: SnapshotScope)
+    /// How the scope comes back. A file that it refuses is told of and not offered again. `together`: how many scopes are
+    /// waiting, this one among them.
+    func choose(_ scope: SnapshotScope, _ bounds: [LogBounds], together: Int) -> SnapshotChoice
+    /// Asks for the blocks of a file that was chosen.
+    func read(_ header: SnapshotHeader)
     /// A file that has been read, or could not be.
     func takeRead() -> SnapshotRead?
     /// The file is in the store.
     func restored(_ header: SnapshotHeader, rerendered: Int, nanoseconds: UInt64)
-    /// The file must not be used.
+    /// The file that was chosen must not be used.
     func refused(_ scope: SnapshotScope, _ reason: BootRefusal)
 
     // Writing. One order at a time; it ends by `finish` or `abandon`.

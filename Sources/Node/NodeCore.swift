@@ -60,6 +60,7 @@ public final class NodeCore: Sendable {
 
     /// Takes the cluster's state in: loads what is placed here, drops what others have taken over.
     public func update(_ state: ClusterState) {
+        writer.update(state.view)
         let ready = writer.report.ready
         if let wish = life.withLock({ $0.update(state, ready: ready) }) { writer.hold(wish) }
     }
@@ -177,7 +178,7 @@ public final class NodeCore: Sendable {
         registry.sampled(
             "boot_seconds_remaining", .gauge, help: "Estimated time until everything held is ready; 0 when it is."
         ) { $0.add(writer.report.bootSecondsRemaining) }
-        registry.sampled("boot_source", .gauge, help: "1 for how a held partition came back: snapshot or log.") {
+        registry.sampled("boot_source", .gauge, help: "1 for how a held partition came back: snapshot, peer or log.") {
             samples in
             let report = writer.report
             for (holding, source) in zip(report.holdings, report.eventSources) {

@@ -1,10 +1,12 @@
 // A node's snapshots beside its writer's thread: what is on the disk, what comes from there, what goes there.
 //
-//   writer ── read(scope) ──► loaders (2) ── checked blocks ──► writer
+//   writer ── read(scope) ──► loaders (2) ── checked blocks, from the disk or a peer ──► writer
+//   writer ── choose(scope) ──► askers (4) ── headers of peers' files ──► choose again
 //   schedule ── order ──► writer ── header, blocks, end ──► snapshot thread ── LZ4, write, fsync, rename ──► disk
 //
-// One box under a lock is between them. What it holds is bounded: one order, `blocksMax` blocks on the way out, and
-// `loadersMax` files on the way in.
+// One box under a lock is between them. What it holds is bounded: one order, `blocksMax` blocks on the way out,
+// `loadersMax` files on the way in, and `SnapshotPeerLimits.peersMax` headers of each scope that is wanted. What comes from
+// peers stands in `SnapshotService+Peers.swift`, what goes to them in `SnapshotSender.swift`.
 
 import Cluster
 import Foundation
@@ -26,7 +28,7 @@ final class SnapshotService: SnapshotPort, Sendable {
     static let loadingBytesMax: UInt64 = 128 << 20
 
     /// How a scope came, or comes, back.
-    enum Source: String { case snapshot, log }
+    enum Source: String { case snapshot, peer, log }
 
     enum Item {
         case begin(SnapshotHeader)
@@ -39,10 +41,15 @@ final class SnapshotService: SnapshotPort, Sendable {
         var headers: [SnapshotScope: SnapshotHeader] = [:]
         var sources: [SnapshotScope: Source] = [:]
         var rates = BootRates()
+        /// Of each scope that is on its way back from a peer.
+        var chosen: [SnapshotScope: PeerFile] = [:]
+        var peers = PeerState()
 
-        var toRead: [SnapshotScope] = []
+        var toRead: [(header: SnapshotHeader, file: PeerFile?)] = []
         /// Raw bytes of the files that are being read, or wait for the writer.
         var loading: [SnapshotScope: UInt64] = [:]
+        /// Loaders at work.
+        var reading = 0
         var reads: [SnapshotRead] = []
 
         /// Not yet taken by the writer.
@@ -68,10 +75,16 @@ final class SnapshotService: SnapshotPort, Sendable {
     /// Nil where the brokers do not tell.
     let deleteRetentionMs: [Int64?]
     let metrics: SnapshotMetrics
+    /// Nil: this node asks no peers.
+    let peers: SnapshotPeerAccess?
+    /// Hands files to peers.
+    let sender: SnapshotSender
     let logger: Logger
     let state = Mutex(State())
     let wake = DispatchSemaphore(value: 0)
     let ended = DispatchSemaphore(value: 0)
+    let peerLog = Mutex(RateLimitedLog())
+    let startedNs = Clocks.monotonicNs()
 
     init(
         _ settings: SnapshotSettings, _ writer: WriterSettings, partitionCounts: [Int], clusterID: String,
@@ -84,6 +97,8 @@ final class SnapshotService: SnapshotPort, Sendable {
         self.clusterID = clusterID
         self.deleteRetentionMs = deleteRetentionMs
         metrics = SnapshotMetrics(registry)
+        peers = writer.peers
+        sender = SnapshotSender(settings, serving: writer.peers?.serving, registry: registry, logger: logger)
         self.logger = logger
         registry.sampled("snapshot_age_seconds", .gauge, help: "Age of a partition's snapshot.") {
             [weak self] samples in
@@ -123,66 +138,81 @@ final class SnapshotService: SnapshotPort, Sendable {
 
     // MARK: - Loading, called by the writer
 
+    /// The header of the scope's file on the disk.
     func header(_ scope: SnapshotScope) -> SnapshotHeader? { state.withLock { $0.headers[scope] } }
 
-    func choose(_ scope: SnapshotScope, _ bounds: [LogBounds]) -> BootChoice {
-        let (header, rates) = state.withLock { ($0.headers[scope], $0.rates) }
-        let kind = Int(scope.kind.rawValue)
-        let choice = BootPlan.choose(
-            header,
-            BootFacts(
-                topic: topics[kind], clusterID: clusterID, bounds: bounds, partitionCount: partitionCounts[kind],
-                deleteRetentionMs: deleteRetentionMs[kind], nowMs: Clocks.wallMs(), rates: rates))
-        switch choice {
-        case .snapshot: state.withLock { $0.sources[scope] = .snapshot }
-        case .start(_, let refusal):
-            state.withLock { $0.sources[scope] = .log }
-            if let refusal { refused(scope, refusal) }
+    func choose(_ scope: SnapshotScope, _ bounds: [LogBounds], together: Int) -> SnapshotChoice {
+        let rates = state.withLock { state in
+            state.chosen[scope] = nil
+            return state.rates
         }
-        return choice
+        let kind = Int(scope.kind.rawValue)
+        let facts = BootFacts(
+            topic: topics[kind], clusterID: clusterID, bounds: bounds, partitionCount: partitionCounts[kind],
+            deleteRetentionMs: deleteRetentionMs[kind], nowMs: Clocks.wallMs(), rates: rates, together: together)
+        var own = header(scope)
+        if let header = own, let refusal = BootPlan.refusal(header, facts) {
+            refused(scope, refusal)
+            own = nil
+        }
+        guard let files = peerFiles(scope, own, facts) else { return .wait }
+        let choice = BootPlan.choose(own, peers: files.map(\.header), facts)
+        let file: PeerFile? = if case .peer(let index, _) = choice { files[index] } else { nil }
+        let header = file?.header ?? (choice.isFile ? own : nil)
+        state.withLock { state in
+            state.sources[scope] = file != nil ? .peer : header != nil ? .snapshot : .log
+            state.chosen[scope] = file
+            if header == nil { state.peers.asks[scope] = nil }
+        }
+        return header.map { .file($0, isPeers: file != nil) } ?? .log
     }
 
-    func read(_ scope: SnapshotScope) {
-        state.withLock { $0.toRead.append(scope) }
+    func read(_ header: SnapshotHeader) {
+        state.withLock { $0.toRead.append((header, $0.chosen[header.scope])) }
         pump()
     }
 
     /// Starts loaders while there is something to read and room for it.
     private func pump() {
-        while let scope = nextToRead() {
+        while let (header, file) = nextToRead() {
             DispatchQueue.global(qos: .userInitiated).async {
-                let read = self.load(scope)
-                self.state.withLock { $0.reads.append(read) }
+                let read = SnapshotRead(header: header, result: self.load(header, file))
+                self.state.withLock { state in
+                    state.reading -= 1
+                    state.reads.append(read)
+                }
             }
         }
     }
 
-    private func nextToRead() -> SnapshotScope? {
+    private func nextToRead() -> (SnapshotHeader, PeerFile?)? {
         state.withLock { state in
-            guard let scope = state.toRead.first, state.loading.count < Self.loadersMax else { return nil }
-            let bytes = state.headers[scope]?.rawBytes ?? 0
+            guard let header = state.toRead.first?.header, state.loading.count < Self.loadersMax else { return nil }
             let inMemory = state.loading.values.reduce(0, +)
-            guard state.loading.isEmpty || inMemory + bytes <= Self.loadingBytesMax else { return nil }
-            state.loading[scope] = bytes
+            guard state.loading.isEmpty || inMemory + header.rawBytes <= Self.loadingBytesMax else { return nil }
+            state.loading[header.scope] = header.rawBytes
+            state.reading += 1
             return state.toRead.removeFirst()
         }
     }
 
     /// On a loader's thread.
-    private func load(_ scope: SnapshotScope) -> SnapshotRead {
-        let wanted = header(scope)
-        var found: SnapshotHeader?
-        var blocks: [SnapshotBlock] = []
+    private func load(
+        _ header: SnapshotHeader, _ file: PeerFile?
+    ) -> Result<[SnapshotBlock], SnapshotError> {
         do throws(SnapshotError) {
-            try DiskFolder(path: settings.directory).read(scope.fileName) { piece in
+            if let file { return .success(try receive(header, file)) }
+            var found: SnapshotHeader?
+            var blocks: [SnapshotBlock] = []
+            try DiskFolder(path: settings.directory).read(header.scope.fileName) { piece in
                 if case .header(let header) = piece { found = header }
                 if case .block(let block) = piece { blocks.append(block) }
             }
             // It was decided by the header; another file may have taken its place.
-            guard found == wanted else { throw SnapshotError(.damaged, "another file took its place") }
-            return SnapshotRead(scope: scope, result: .success(blocks))
+            guard found == header else { throw SnapshotError(.damaged, "another file took its place") }
+            return .success(blocks)
         } catch {
-            return SnapshotRead(scope: scope, result: .failure(error))
+            return .failure(error)
         }
     }
 
@@ -190,7 +220,7 @@ final class SnapshotService: SnapshotPort, Sendable {
         let read = state.withLock { state -> SnapshotRead? in
             guard !state.reads.isEmpty else { return nil }
             let read = state.reads.removeFirst()
-            state.loading[read.scope] = nil
+            state.loading[read.header.scope] = nil
             return read
         }
         guard let read else { return nil }
@@ -203,23 +233,31 @@ final class SnapshotService: SnapshotPort, Sendable {
         metrics.loadedRecords.add(header.records)
         metrics.rerendered.add(UInt64(rerendered))
         let seconds = Double(nanoseconds) / 1e9
-        state.withLock { $0.rates.loaded(bytes: Int(clamping: header.rawBytes), seconds: seconds) }
+        state.withLock { state in
+            state.rates.loaded(bytes: Int(clamping: header.rawBytes), seconds: seconds)
+            state.chosen[header.scope] = nil
+            state.peers.asks[header.scope] = nil
+        }
         logger.info(
             "loaded a snapshot",
             metadata: [
-                "scope": "\(header.scope)", "records": "\(header.records)", "rerendered": "\(rerendered)",
+                "scope": "\(header.scope)", "source": "\(source(of: header.scope))",
+                "records": "\(header.records)", "rerendered": "\(rerendered)",
                 "ms": "\(nanoseconds / 1_000_000)", "offset": "\(header.positions.map(\.resume.rawValue).max() ?? 0)",
             ])
     }
 
     func refused(_ scope: SnapshotScope, _ reason: BootRefusal) {
+        if let file = state.withLock({ $0.chosen.removeValue(forKey: scope) }) {
+            return refused(file, scope, reason)
+        }
         state.withLock { state in
             state.headers[scope] = nil
             state.sources[scope] = .log
         }
         metrics.refused(reason)
         logger.warning(
-            "a snapshot is not used, the log is read instead",
+            "a snapshot is not used; the scope comes from a peer or the log",
             metadata: ["file": "\(settings.directory)/\(scope.fileName)", "reason": "\(reason)"])
     }
 
@@ -275,7 +313,10 @@ struct SnapshotMetrics: Sendable {
     let written: Counter
     let failed: Counter
     let writtenBytes: Counter
+    let receivedBytes: Counter
     private let refusals: [Counter]
+    private let peerRefusals: [Counter]
+    private static let peerReasons = PeerFault.allCases.map(\.rawValue) + BootRefusal.reasons
 
     init(_ registry: Registry) {
         loaded = registry.counter("snapshot_loaded_total", help: "Snapshots loaded.")
@@ -290,10 +331,21 @@ struct SnapshotMetrics: Sendable {
         self.written = written("ok")
         failed = written("failed")
         writtenBytes = registry.counter("snapshot_written_bytes_total", help: "Bytes of snapshots written.")
+        receivedBytes = registry.counter(
+            "snapshot_peer_received_bytes_total", help: "Bytes of whole snapshots received from peers.")
+        peerRefusals = Self.peerReasons.map {
+            registry.counter(
+                "snapshot_peer_refused_total", help: "Snapshots of peers that were not used, by reason.",
+                labels: [("reason", $0)])
+        }
         refusals = BootRefusal.reasons.map {
             registry.counter(
                 "snapshot_refused_total", help: "Snapshots that were not used, by reason.", labels: [("reason", $0)])
         }
+    }
+
+    func peerRefused(_ refusal: BootRefusal) {
+        if let index = Self.peerReasons.firstIndex(of: refusal.reason) { peerRefusals[index].add() }
     }
 
     func refused(_ refusal: BootRefusal) {

@@ -13,6 +13,7 @@ public import Kafka
 public import Logging
 import Membership
 public import Model
+public import NIOCore
 public import Settings
 import Snapshot
 public import Store
@@ -28,18 +29,21 @@ public struct WriterSettings: Sendable {
     public var packedBytesMax: Int
     /// Nil: no snapshots.
     public var snapshots: SnapshotSettings?
+    /// Nil: peers are not asked for theirs.
+    public var peers: SnapshotPeerAccess?
     /// Between two questions for the ends of the logs.
     public var watchInterval: Duration
 
     public init(
         kafka: KafkaClientOptions, topics: [String], retiredBytesMax: Int, packedBytesMax: Int,
-        snapshots: SnapshotSettings?, watchInterval: Duration
+        snapshots: SnapshotSettings?, peers: SnapshotPeerAccess?, watchInterval: Duration
     ) {
         self.kafka = kafka
         self.topics = topics
         self.retiredBytesMax = retiredBytesMax
         self.packedBytesMax = packedBytesMax
         self.snapshots = snapshots
+        self.peers = peers
         self.watchInterval = watchInterval
     }
 }
@@ -102,6 +106,7 @@ public final class WriterThread: Sendable {
     public func stop(drain: Duration) async {
         let began = ContinuousClock.now
         await snapshots.withLock { $0 }?.end(deadline: drain)
+        snapshots.withLock { $0 }?.endPeers()
         isStopping.store(true, ordering: .relaxed)
         let left = max(.seconds(1), drain - began.duration(to: .now))
         await withCheckedContinuation { continuation in
@@ -110,6 +115,18 @@ public final class WriterThread: Sendable {
                 continuation.resume()
             }
         }
+    }
+
+    /// The cluster as it is now, for whoever looks for snapshots of peers.
+    func update(_ view: MembershipView) { snapshots.withLock { $0 }?.update(view) }
+
+    /// Answers a peer that wants a snapshot; `path` is what follows `/snapshots/`. False where there are none.
+    public func answerPeer(
+        _ path: Substring, on loop: any EventLoop, _ reply: @escaping (SnapshotSender.Answer) -> Void
+    ) -> Bool {
+        guard let service = snapshots.withLock({ $0 }) else { return false }
+        service.sender.answer(path, header: { service.header($0) }, on: loop, reply)
+        return true
     }
 
     // MARK: - The thread

@@ -159,6 +159,10 @@ public struct SnapshotSettings: Sendable {
     public var changedBytes: Int
     public var bytesPerSecondMax: Int
     public var diskBytesMax: Int
+    /// 0: none are handed out.
+    public var peerStreamsMax: Int
+    public var peerBytesPerSecondMax: Int
+    public var peerFileBytesMax: Int
 
     /// Nil where they are switched off.
     init?(_ settings: ResolvedSettings) {
@@ -168,6 +172,9 @@ public struct SnapshotSettings: Sendable {
         changedBytes = settings.integer("snapshot.changed-bytes")
         bytesPerSecondMax = settings.integer("snapshot.write-bytes-per-second-max")
         diskBytesMax = settings.integer("snapshot.disk-bytes-max")
+        peerStreamsMax = settings.integer("snapshot.peer-streams-max")
+        peerBytesPerSecondMax = settings.integer("snapshot.peer-bytes-per-second-max")
+        peerFileBytesMax = settings.integer("snapshot.peer-file-bytes-max")
     }
 }
 

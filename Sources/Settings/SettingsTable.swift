@@ -180,5 +180,17 @@ enum SettingsTable {
             "snapshot.disk-bytes-max", .integer((1 << 20)...(1 << 50)), "17179869184", for: [.node, .serve],
             "Bytes that snapshots may take in data.dir, the one being written included; at the limit it is given up and the one before stays."
         ),
+        Setting(
+            "snapshot.peer-streams-max", .integer(0...64), "2", for: [.node, .serve],
+            "Snapshots of this node that other nodes may read at once, on the management port; at the limit they are answered 429. 0: none."
+        ),
+        Setting(
+            "snapshot.peer-bytes-per-second-max", .integer((2 << 20)...(1 << 40)), "104857600", for: [.node, .serve],
+            "Rate at which snapshots are handed to other nodes, all together; it falls by itself while this node's reads are slow."
+        ),
+        Setting(
+            "snapshot.peer-file-bytes-max", .integer((1 << 20)...(1 << 40)), "2147483648", for: [.node, .serve],
+            "Bytes of records that one snapshot of another node may bring into memory; a larger one is not used."
+        ),
     ]
 }

@@ -52,7 +52,8 @@ public enum BootRefusal: Error, Equatable, Sendable, CustomStringConvertible {
             switch error.code {
             case .version: "version"
             case .file: "file"
-            default: "damaged"
+            case .transfer(let fault): fault.rawValue
+            case .notASnapshot, .damaged, .malformed, .truncated: "damaged"
             }
         case .otherCluster: "cluster"
         case .otherTopic: "topic"
@@ -77,6 +78,8 @@ public enum BootRefusal: Error, Equatable, Sendable, CustomStringConvertible {
 public struct BootRates: Equatable, Sendable {
     public private(set) var loadBytesPerSecond = 300e6
     public private(set) var messagesPerSecond = 300e3
+    /// What a peer hands over: compressed.
+    public private(set) var peerBytesPerSecond = 30e6
 
     public init() {}
 
@@ -84,6 +87,11 @@ public struct BootRates: Equatable, Sendable {
     public mutating func loaded(bytes: Int, seconds: Double) {
         guard bytes >= 1 << 20, seconds > 0 else { return }
         loadBytesPerSecond = (loadBytesPerSecond + Double(bytes) / seconds) / 2
+    }
+
+    public mutating func received(bytes: Int, seconds: Double) {
+        guard bytes >= 1 << 20, seconds > 0 else { return }
+        peerBytesPerSecond = (peerBytesPerSecond + Double(bytes) / seconds) / 2
     }
 
     public mutating func read(messages: UInt64, seconds: Double) {
@@ -105,10 +113,12 @@ public struct BootFacts: Sendable {
     /// By the machine's clock.
     public var nowMs: Int64
     public var rates: BootRates
+    /// Scopes that come back together, this one among them.
+    public var together: Int
 
     public init(
         topic: String, clusterID: String, bounds: [LogBounds], partitionCount: Int, deleteRetentionMs: Int64?,
-        nowMs: Int64, rates: BootRates
+        nowMs: Int64, rates: BootRates, together: Int = 1
     ) {
         self.topic = topic
         self.clusterID = clusterID
@@ -117,20 +127,32 @@ public struct BootFacts: Sendable {
         self.deleteRetentionMs = deleteRetentionMs
         self.nowMs = nowMs
         self.rates = rates
+        self.together = together
     }
 }
 
+extension BootFacts {
+    /// Whether a log has lost its beginning: what stood there comes out of a snapshot alone, so one that may be used is
+    /// used, however long it takes.
+    var isTrimmed: Bool { bounds.contains { $0.start > Offset(0) } }
+}
+
 public enum BootChoice: Equatable, Sendable {
-    /// The snapshot, then the messages behind it.
+    /// The snapshot on the own disk, then the messages behind it.
     case snapshot(seconds: Double)
+    /// A peer's snapshot, by its place in what was offered, then the messages behind it.
+    case peer(Int, seconds: Double)
     /// The whole log; `refusal`: why a snapshot that is there is not used. Nil where there is none, or the log is sooner.
     case start(seconds: Double, refusal: BootRefusal?)
 
     public var seconds: Double {
         switch self {
-        case .snapshot(let seconds), .start(let seconds, _): seconds
+        case .snapshot(let seconds), .peer(_, let seconds), .start(let seconds, _): seconds
         }
     }
+
+    /// Whether it is a file, the own one or a peer's.
+    public var isFile: Bool { if case .start = self { false } else { true } }
 }
 
 public enum BootPlan {
@@ -140,14 +162,35 @@ public enum BootPlan {
     /// Estimates are no better than this: a log that is sooner by less is left alone.
     private static let marginSeconds = 0.1
 
-    public static func choose(_ header: SnapshotHeader?, _ facts: BootFacts) -> BootChoice {
-        let whole = facts.bounds.reduce(0.0) { $0 + Double(max(0, $1.end.rawValue - $1.start.rawValue)) }
-        let wholeSeconds = whole / facts.rates.messagesPerSecond
-        guard let header else { return .start(seconds: wholeSeconds, refusal: nil) }
-        if let refusal = refusal(header, facts) { return .start(seconds: wholeSeconds, refusal: refusal) }
-        let seconds = seconds(header, facts)
-        return seconds <= wholeSeconds + marginSeconds
-            ? .snapshot(seconds: seconds) : .start(seconds: wholeSeconds, refusal: nil)
+    /// Where all comes back as soon as this no peer is needed: asking them takes some of it already.
+    private static let askSeconds = 0.5
+
+    /// `header`: of the file on the own disk. `peers`: of those that peers have, none of which `refusal` refuses.
+    public static func choose(
+        _ header: SnapshotHeader?, peers: [SnapshotHeader] = [], _ facts: BootFacts
+    ) -> BootChoice {
+        let refusal = header.flatMap { Self.refusal($0, facts) }
+        let start = BootChoice.start(seconds: wholeSeconds(facts), refusal: refusal)
+        var best: BootChoice?
+        if let header, refusal == nil { best = .snapshot(seconds: Self.seconds(header, facts)) }
+        for (index, peer) in peers.enumerated() {
+            let seconds = Self.seconds(peer, facts) + transferSeconds(peer, facts)
+            // The own file costs no one else anything.
+            if seconds + marginSeconds < best?.seconds ?? .infinity { best = .peer(index, seconds: seconds) }
+        }
+        guard let best, facts.isTrimmed || best.seconds <= start.seconds + marginSeconds else { return start }
+        return best
+    }
+
+    /// Whether it is worth a peer's time to ask what it has. `header`: of a file on the own disk that may be used.
+    public static func asksPeers(_ header: SnapshotHeader?, _ facts: BootFacts) -> Bool {
+        if facts.isTrimmed, header == nil { return true }
+        return choose(header, facts).seconds > askSeconds / Double(facts.together)
+    }
+
+    private static func wholeSeconds(_ facts: BootFacts) -> Double {
+        facts.bounds.reduce(0.0) { $0 + Double(max(0, $1.end.rawValue - $1.start.rawValue)) }
+            / facts.rates.messagesPerSecond
     }
 
     /// Estimated time to load the file and to read what is behind it.
@@ -158,8 +201,16 @@ public enum BootPlan {
         return Double(header.rawBytes) / facts.rates.loadBytesPerSecond + behind / facts.rates.messagesPerSecond
     }
 
+    /// Estimated time until a peer's file is here.
+    private static func transferSeconds(_ header: SnapshotHeader, _ facts: BootFacts) -> Double {
+        Double(header.storedBytes) / facts.rates.peerBytesPerSecond
+    }
+
     /// Why the file must not be used; nil where it may.
-    public static func refusal(_ header: SnapshotHeader, _ facts: BootFacts) -> BootRefusal? {
+    /// `isPeers`: it is still to be handed over by a peer.
+    public static func refusal(
+        _ header: SnapshotHeader, isPeers: Bool = false, _ facts: BootFacts
+    ) -> BootRefusal? {
         guard header.clusterID == facts.clusterID else { return .otherCluster(header.clusterID) }
         guard header.topic == facts.topic else { return .otherTopic(header.topic) }
         guard header.schema == SnapshotHeader.schemaVersion else { return .otherSchema(header.schema) }
@@ -177,7 +228,8 @@ public enum BootPlan {
         // Counted to the end of replay: a tombstone must still be in the log when it is read. A clock that was set back
         // makes a file of the future, whose age nobody knows.
         let age = facts.nowMs - header.caughtUpMs
-        let ageMs = age + Int64(min(seconds(header, facts), 1e9) * 1_000)
+        let left = seconds(header, facts) + (isPeers ? transferSeconds(header, facts) : 0)
+        let ageMs = age + Int64(min(left, 1e9) * 1_000)
         guard age >= -limitMs / 10, ageMs < limitMs else { return .tooOld(ageMs: ageMs, limitMs: limitMs) }
         return nil
     }

@@ -90,6 +90,8 @@ public struct SnapshotError: Error, Equatable, Sendable, CustomStringConvertible
         case truncated
         /// It could not be read or written.
         case file(errno: Int32)
+        /// A peer did not hand it over.
+        case transfer(PeerFault)
     }
 
     public var code: Code
@@ -107,7 +109,7 @@ public struct SnapshotError: Error, Equatable, Sendable, CustomStringConvertible
         case .damaged: "damaged: \(detail)"
         case .malformed: "malformed: \(detail)"
         case .truncated: "truncated: \(detail)"
-        case .file: detail
+        case .file, .transfer: detail
         }
     }
 }

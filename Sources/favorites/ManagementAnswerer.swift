@@ -6,6 +6,7 @@ import HTTP1
 import HTTPServer
 import Membership
 import Model
+import NIOCore
 import Node
 import Placement
 import Query
@@ -18,6 +19,7 @@ final class ManagementAnswerer: Answerer {
     private let registry: Registry
     private let isNode: Bool
     private let isRouter: Bool
+    private let loop: any EventLoop
     /// Made when the store is there.
     private var reader: StoreReader?
 
@@ -26,13 +28,16 @@ final class ManagementAnswerer: Answerer {
     private static let notReady = ResponseTemplate(
         status: 503,
         fields: [("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("Retry-After", "1")])
+    private static let bytes = ResponseTemplate(
+        status: 200, fields: [("Content-Type", "application/octet-stream"), ("Cache-Control", "no-store")])
     private static let metrics = ResponseTemplate(
         status: 200,
         fields: [("Content-Type", "text/plain; version=0.0.4; charset=utf-8"), ("Cache-Control", "no-store")])
     private static let paths =
-        "/health, /health/live, /health/ready, /metrics, /debug/{plural of a model}/{id}"
+        "/health, /health/live, /health/ready, /metrics, /debug/{plural of a model}/{id}, /snapshots/{file}/header"
 
-    init(parts: Parts, registry: Registry, isNode: Bool, isRouter: Bool) {
+    init(parts: Parts, registry: Registry, isNode: Bool, isRouter: Bool, loop: any EventLoop) {
+        self.loop = loop
         self.parts = parts
         self.registry = registry
         self.isNode = isNode
@@ -52,6 +57,7 @@ final class ManagementAnswerer: Answerer {
             let text = registry.exposition()
             reply.send(Self.metrics, body: text.span)
         case let path where path.hasPrefix("/debug/"): sendRecord(path, reply)
+        case let path where path.hasPrefix("/snapshots/"): sendSnapshot(path.dropFirst("/snapshots/".count), reply)
         default:
             reply.send(
                 Problem(status: 404, title: "Not Found", detail: "There is no such page. There are: \(Self.paths)."))
@@ -148,6 +154,22 @@ final class ManagementAnswerer: Answerer {
         // Plain values of our own always encode.
         let body = (try? encoder.encode(value)).map { [UInt8]($0) } ?? []
         reply.send(template, body: body.span)
+    }
+
+    // MARK: - Snapshots
+
+    /// For another node, which takes the file piece by piece.
+    private func sendSnapshot(_ path: Substring, _ reply: Reply) {
+        let isNode = parts.writer?.answerPeer(path, on: loop) { answer in
+            switch answer {
+            case .bytes(let bytes): reply.send(Self.bytes, body: bytes.span)
+            case .refusal(let status, let title, let detail, let seconds):
+                reply.send(Problem(status: status, title: title, detail: detail, retryAfterSeconds: seconds))
+            }
+        }
+        if isNode != true {
+            reply.send(Problem(status: 404, title: "Not Found", detail: "This process has no snapshots."))
+        }
     }
 
     // MARK: - Debug

@@ -58,7 +58,8 @@ struct MemberService: Service {
             let management = try await startManagement(parts, registry, managementGroup)
             try await withGracefulShutdownHandler {
                 try await cancelWhenGracefulShutdown {
-                    try await start(parts, folder, id, group, registry, managementPort: management.port)
+                    try await start(
+                        parts, folder, id, group, managementGroup, registry, managementPort: management.port)
                 }
                 await parts.waitForStop()
             } onGracefulShutdown: {
@@ -90,12 +91,14 @@ struct MemberService: Service {
         return try await HTTPServer.start(
             host: member.host, port: member.managementPort, group: group, limits: limits, observer: QuietObserver(),
             wallSeconds: { Clocks.wallMs() / 1_000 }
-        ) { _ in ManagementAnswerer(parts: parts, registry: registry, isNode: isNode, isRouter: isRouter) }
+        ) { loop in
+            ManagementAnswerer(parts: parts, registry: registry, isNode: isNode, isRouter: isRouter, loop: loop)
+        }
     }
 
     private func start(
-        _ parts: Parts, _ folder: DataDirectory, _ id: ID, _ group: MultiThreadedEventLoopGroup, _ registry: Registry,
-        managementPort: Int
+        _ parts: Parts, _ folder: DataDirectory, _ id: ID, _ group: MultiThreadedEventLoopGroup,
+        _ managementGroup: MultiThreadedEventLoopGroup, _ registry: Registry, managementPort: Int
     ) async throws {
         logger.info(
             "management listens",
@@ -103,7 +106,7 @@ struct MemberService: Service {
         let client = KafkaClientOptions(kafka, id: id)
         let keeper = router.map { _ in ViewKeeper(folder: folder, kafka: kafka, registry: registry, logger: logger) }
         if let router, let keeper { try await startRouter(router, parts, keeper, group, registry) }
-        let held = try await startNode(parts, client, group, registry)
+        let held = try await startNode(parts, client, group, managementGroup, registry)
         let count = if let held { held } else { try await waitForEvents(parts, client) }
         let configuration = ClusterConfiguration(
             partitions: count, replicas: cluster.replicas,
@@ -162,14 +165,17 @@ struct MemberService: Service {
 
     /// Starts the node, where there is one, and returns the number of its events partitions.
     private func startNode(
-        _ parts: Parts, _ client: KafkaClientOptions, _ group: MultiThreadedEventLoopGroup, _ registry: Registry
+        _ parts: Parts, _ client: KafkaClientOptions, _ group: MultiThreadedEventLoopGroup,
+        _ managementGroup: MultiThreadedEventLoopGroup, _ registry: Registry
     ) async throws -> Int? {
         guard let node else { return nil }
         let writer = WriterThread(
             WriterSettings(
                 kafka: client, topics: ModelKind.allCases.map { node.kafka.topics[$0] },
                 retiredBytesMax: node.retiredBytesMax, packedBytesMax: node.packedBytesMax,
-                snapshots: node.snapshots, watchInterval: node.freshnessInterval),
+                snapshots: node.snapshots,
+                peers: SnapshotPeerAccess(id: parts.id, client: managementGroup, serving: group),
+                watchInterval: node.freshnessInterval),
             registry: registry, logger: logger, changed: { parts.announce() })
         parts.set(writer: writer)
         let core = try await NodeCore.start(

@@ -9,7 +9,7 @@ import Testing
 
 /// Files in memory, and what was said about them. Everything is there at once.
 private final class MemoryPort: SnapshotPort {
-    struct File {
+    struct File: Equatable {
         var header: SnapshotHeader
         var blocks: [SnapshotBlock]
     }
@@ -23,6 +23,11 @@ private final class MemoryPort: SnapshotPort {
     var restoredScopes: [SnapshotScope] = []
     var rerendered = 0
     var damaged: Set<SnapshotScope> = []
+    /// So often the port does not know yet.
+    var waits: [SnapshotScope: Int] = [:]
+    /// Files that come up when the one before was refused, last one first.
+    var others: [SnapshotScope: [File]] = [:]
+    var arePeers = false
     /// Files of events stay unread meanwhile.
     var holdsEvents = false
     private var reads: [SnapshotRead] = []
@@ -35,27 +40,38 @@ private final class MemoryPort: SnapshotPort {
 
     init(counts: [Int]) { self.counts = counts }
 
-    func header(_ scope: SnapshotScope) -> SnapshotHeader? { files[scope]?.header }
-
-    func choose(_ scope: SnapshotScope, _ bounds: [LogBounds]) -> BootChoice {
+    func choose(_ scope: SnapshotScope, _ bounds: [LogBounds], together: Int) -> SnapshotChoice {
         facts.bounds = bounds
         facts.partitionCount = counts[Int(scope.kind.rawValue)]
-        guard let header = files[scope]?.header else { return .start(seconds: 0, refusal: nil) }
-        if let refusal = BootPlan.refusal(header, facts) {
-            refused(scope, refusal)
-            return .start(seconds: 0, refusal: refusal)
+        if let waits = waits[scope], waits > 0 {
+            self.waits[scope] = waits - 1
+            return .wait
         }
-        return .snapshot(seconds: 0)
+        while let file = files[scope] ?? nextFile(scope) {
+            guard let refusal = BootPlan.refusal(file.header, facts) else {
+                return .file(file.header, isPeers: arePeers)
+            }
+            refused(scope, refusal)
+        }
+        return .log
     }
 
-    func read(_ scope: SnapshotScope) {
+    /// What another peer has, where the one before was refused.
+    private func nextFile(_ scope: SnapshotScope) -> File? {
+        guard let next = others[scope]?.popLast() else { return nil }
+        files[scope] = next
+        return next
+    }
+
+    func read(_ header: SnapshotHeader) {
+        let scope = header.scope
         let result: Result<[SnapshotBlock], SnapshotError> =
             damaged.contains(scope) ? .failure(SnapshotError(.damaged, "")) : .success(files[scope]?.blocks ?? [])
-        reads.append(SnapshotRead(scope: scope, result: result))
+        reads.append(SnapshotRead(header: header, result: result))
     }
 
     func takeRead() -> SnapshotRead? {
-        reads.firstIndex { !holdsEvents || $0.scope.kind != .event }.map { reads.remove(at: $0) }
+        reads.firstIndex { !holdsEvents || $0.header.scope.kind != .event }.map { reads.remove(at: $0) }
     }
 
     func restored(_ header: SnapshotHeader, rerendered: Int, nanoseconds: UInt64) {
@@ -166,7 +182,9 @@ private struct Logs {
         held.insert(PartitionID(0))
         process.ingest.hold(held)
         var fed: [TopicPartition: Offset] = [:]
-        for _ in 0..<8 {
+        for _ in 0..<12 {
+            // What was read for a file that is refused is read again for the next.
+            for source in [participants, events] where process.ingest.life[source] == .waiting { fed[source] = nil }
             _ = process.ingest.startWaiting(nowMs: 0)
             for source in [participants, events] {
                 guard let start = process.source.started[source], fed[source] != start else { continue }
@@ -365,6 +383,139 @@ private struct Logs {
         #expect(second.ingest.writer.count(.event) == 0 && second.ingest.restoringBytes == 0)
         second.ingest.hold(held)
         #expect(second.ingest.life[events] == .waiting)
+    }
+
+    // MARK: - Peers
+
+    /// While it is not known who has what, the scope waits, and others do not wait for it.
+    @Test func whatIsNotKnownYetIsAskedForAgain() {
+        let (logs, port, first) = world()
+        snapshotAll(first)
+        port.waits = [.topic(.participant): 2, .events(PartitionID(0)): 3]
+        let second = Process(port, lineage: 2)
+        logs.bounds(second)
+        _ = second.ingest.startWaiting(nowMs: 0)
+        #expect(second.ingest.life[participants] == .waiting && second.source.started[participants] == nil)
+        #expect(second.ingest.life[TopicPartition(.region, PartitionID(0))] != .waiting)
+        let third = logs.run(port, lineage: 2)
+        #expect(third.isReady(0) && port.restoredScopes.count == 6 && third.json("e4") == first.json("e4"))
+    }
+
+    /// One peer's file is of another log, the next one's is damaged, the third one's is right.
+    @Test func afterOnePeerTheNextHasItsTurn() throws {
+        let (logs, port, first) = world()
+        snapshotAll(first)
+        let scope = SnapshotScope.events(PartitionID(0))
+        let right = try #require(port.files[scope])
+        var other = right
+        other.header.positions[0].last?.keyHash ^= 1
+        var old = right
+        old.header.clusterID = "another"
+        port.arePeers = true
+        port.others[scope] = [right, other]
+        port.files[scope] = old
+        let second = logs.run(port, lineage: 2)
+        #expect(port.others[scope] == [] && port.refusals[scope] == .otherMessage(Offset(4)))
+        #expect(port.restoredScopes.contains(scope) && second.isReady(0) && second.json("e3") == first.json("e3"))
+        #expect(second.source.started[events] == Offset(5))
+    }
+
+    @Test func afterTheLastPeerTheLogIsRead() {
+        let (logs, port, first) = world()
+        snapshotAll(first)
+        port.arePeers = true
+        port.damaged = [.events(PartitionID(0)), .topic(.participant)]
+        let second = logs.run(port, lineage: 2)
+        #expect(port.refusals.count == 2 && port.restoredScopes.count == 4)
+        #expect(second.isReady(0) && second.json("e3") == first.json("e3"))
+    }
+
+    /// Peers that were written at different times: each topic's file is the newest or the oldest of the two.
+    @Test(arguments: [true, false], [true, false])
+    func aPeerThatIsAheadOrBehind(isAhead: Bool, isDeleted: Bool) {
+        var (logs, port, first) = world()
+        let participantsScope = SnapshotScope.topic(.participant)
+        let eventsScope = SnapshotScope.events(PartitionID(0))
+        // The node that read the topics from their start at another time than the first: its lineage is its own.
+        let other = logs.run(MemoryPort(counts: Process.counts), lineage: 77)
+        snapshot(isAhead ? other : first, participantsScope)
+        if !isAhead { snapshot(other, eventsScope) }
+        let change = (offset: logs.end(participants), value: isDeleted ? nil : participant("a", "New"))
+        logs.add(participants, "a", change.value)
+        for process in [first, other] {
+            process.source.add(.participant, at: change.offset, "a", change.value)
+            process.turn()
+        }
+        // Events of the one peer, participants of the other, one before and one behind the change.
+        if isAhead { snapshot(first, eventsScope) } else { snapshot(other, participantsScope) }
+        for (scope, file) in other.port.files where port.files[scope] == nil { port.files[scope] = file }
+        port.arePeers = true
+        #expect(port.files.count == 2)
+        let second = logs.run(port, lineage: 3)
+        #expect(port.restoredScopes.count == 2 && second.isReady(0) && port.refusals.isEmpty)
+        for id in ["e0", "e3"] {
+            #expect(second.json(id) == first.json(id))
+            #expect(second.json(id)?.contains(isDeleted ? #""name":"a - B""# : "New - B") == true)
+        }
+    }
+
+    /// A partition that a peer still hands over does not keep back those that are ready to be opened.
+    @Test func nobodyWaitsForAPeersFile() {
+        for arePeers in [true, false] {
+            let (logs, port, first) = world()
+            snapshotAll(first)
+            (port.holdsEvents, port.arePeers) = (true, arePeers)
+            let second = Process(port, lineage: 2)
+            logs.bounds(second)
+            var held = PartitionSet()
+            held.insert(PartitionID(0))
+            second.ingest.hold(held)
+            for _ in 0..<8 {
+                _ = second.ingest.startWaiting(nowMs: 0)
+                logs.feedOnlyChecks(second)
+                second.turn()
+            }
+            // Its log is empty.
+            held.insert(PartitionID(1))
+            second.ingest.hold(held)
+            _ = second.ingest.startWaiting(nowMs: 0)
+            second.turn()
+            #expect(second.isReady(1) == arePeers && !second.isReady(0))
+        }
+    }
+
+    /// The file comes when the partition was given up and wanted again, by way of another file.
+    @Test func aFileThatComesTooLateIsNotTakenForAnother() throws {
+        let (logs, port, first) = world()
+        snapshotAll(first)
+        let scope = SnapshotScope.events(PartitionID(0))
+        port.holdsEvents = true
+        let second = Process(port, lineage: 2)
+        logs.bounds(second)
+        var held = PartitionSet()
+        held.insert(PartitionID(0))
+        second.ingest.hold(held)
+        let goOn = {
+            for _ in 0..<4 {
+                _ = second.ingest.startWaiting(nowMs: 0)
+                logs.feedOnlyChecks(second)
+                second.turn()
+            }
+        }
+        goOn()
+        // Read, and not yet taken; meanwhile the partition goes and comes back, and another file is chosen for it.
+        second.ingest.hold(PartitionSet())
+        second.turn(5)
+        var file = try #require(port.files[scope])
+        file.header.createdMs += 1
+        file.blocks = []
+        port.files[scope] = file
+        second.ingest.hold(held)
+        goOn()
+        port.holdsEvents = false
+        second.turn()
+        // The first read's blocks are not put under the second file's header, whose count says that they are missing.
+        #expect(second.ingest.writer.count(.event) == 0)
     }
 
     // MARK: - Writing

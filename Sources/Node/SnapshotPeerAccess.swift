@@ -1,0 +1,72 @@
+// What a node needs for reading its peers' snapshots and for handing them its own, and what that is held to.
+
+import Membership
+public import Model
+public import NIOCore
+import Snapshot
+
+public struct SnapshotPeerAccess: Sendable {
+    public var id: ID
+    /// Where the client's connections live: the management's thread.
+    public var client: any EventLoopGroup
+    /// The loops that serve requests, whose delays say how fast reads are.
+    public var serving: any EventLoopGroup
+
+    public init(id: ID, client: any EventLoopGroup, serving: any EventLoopGroup) {
+        self.id = id
+        self.client = client
+        self.serving = serving
+    }
+}
+
+enum SnapshotPeerLimits {
+    /// Peers that are asked for one scope.
+    static let peersMax = 3
+    /// Scopes for which peers are being asked at once.
+    static let askersMax = 4
+    /// From the service's start until the cluster is known; then it is as if there were no peers.
+    static let clusterNs: UInt64 = 5_000_000_000
+    static let connectTimeout = TimeAmount.seconds(2)
+    /// For one answer, a piece of a file or a header. A sender holds a piece back for `PeerPace.waitMaxNs` at most.
+    static let answerTimeout = TimeAmount.seconds(5)
+    /// A piece of a file.
+    static let pieceBytes = 512 << 10
+    /// Answers of 429 and 503 without a piece in between: about 10 s of waiting.
+    static let busyMax = 10
+    /// What a peer says in `Retry-After` is held to this.
+    static let pauseMsMax = 2_000
+    /// For a whole file: some time, and the time that its bytes take at the slowest rate that is worth it.
+    static let fileNs: UInt64 = 30_000_000_000
+    static let fileBytesPerSecondMin: UInt64 = 1 << 20
+    /// So often the file that a peer files may have been replaced by a newer one when it is asked for.
+    static let renewalsMax = 3
+
+    static func fileLimitNs(storedBytes: UInt64) -> UInt64 {
+        fileNs + min(storedBytes, 1 << 40) * 1_000 / fileBytesPerSecondMin * 1_000_000
+    }
+}
+
+/// A file that a peer has.
+struct PeerFile: Sendable {
+    var peer: SnapshotPeer
+    var header: SnapshotHeader
+    /// How often the peer had a newer one when it was asked for.
+    var renewals = 0
+}
+
+/// What is known of peers. Under the service's lock.
+struct PeerState {
+    enum Ask {
+        case asking
+        /// `isNew`: the logs' bounds were last asked for before it was known.
+        case known([PeerFile], isNew: Bool)
+    }
+
+    /// Nil until this process has joined.
+    var view: MembershipView?
+    /// Of each scope that waits for its way back.
+    var asks: [SnapshotScope: Ask] = [:]
+    var toAsk: [SnapshotScope] = []
+    var asking = 0
+    var isEnded = false
+}
