@@ -1,6 +1,6 @@
 // Any bytes as a snapshot on its way into a store. The first byte says as what the rest is taken:
 //
-//   even: as a file, in pieces that the byte seeds
+//   even: as a file, in pieces that the byte seeds; and as one that a peer hands over
 //   odd:  as the raw bytes of one block, whose hashes are right: what a fault of the writer or a hostile peer can bring
 //
 // It fails on a crash, on a memory error, where pieces read otherwise than the whole, and where a store that took what
@@ -32,6 +32,7 @@ private func file(_ input: [UInt8]) {
         return 1 + Int((state >> 34) % UInt64(max(1, left)))
     }
     precondition(whole == pieces, "Cuts change what is read.")
+    receive(bytes, whole, seed: state)
     guard whole.error == nil, case .header(let header)? = whole.pieces.first else { return }
     load(header, whole.pieces.compactMap { if case .block(let block) = $0 { block } else { nil } })
 }
@@ -57,6 +58,29 @@ private func read(_ bytes: [UInt8], size: (Int) -> Int) -> Outcome {
         }
     } catch { outcome.error = error }
     return outcome
+}
+
+/// As a peer's file: what comes to its end is what a file of the own disk would be, and nothing more.
+private func receive(_ bytes: [UInt8], _ whole: Outcome, seed: UInt64) {
+    var scope = SnapshotScope.events(PartitionID(0))
+    if case .header(let header)? = whole.pieces.first {
+        scope = header.scope
+        let start = header.encodedStart()
+        precondition((try? SnapshotHeader(start: start.span)) == header, "A header does not come back.")
+    }
+    var receiver = SnapshotReceiver(scope, rawBytesMax: 1 << 26)
+    var (position, state) = (0, seed)
+    do throws(SnapshotError) {
+        while position < bytes.count, !receiver.isAtEnd {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            let end = position + 1 + Int((state >> 34) % UInt64(bytes.count - position))
+            try receiver.take(bytes.span.extracting(position..<end))
+            position = end
+        }
+    } catch { return }
+    guard receiver.isAtEnd else { return }
+    let blocks = whole.pieces.compactMap { if case .block(let block) = $0 { block } else { nil } }
+    precondition(whole.error == nil && receiver.blocks == blocks, "A peer's file is another one.")
 }
 
 /// Byte 1: the model; bytes 2 and 3: how many names and images the block says it has.
