@@ -96,7 +96,8 @@ private final class PeerHandler: ChannelDuplexHandler {
             // Interim answers say nothing.
             guard !(100..<200).contains(head.status.code) else { return }
             answer = PeerAnswer(
-                status: Int(head.status.code), retryAfterSeconds: head.headers.first(name: "Retry-After").flatMap { Int($0) },
+                status: Int(head.status.code),
+                retryAfterSeconds: head.headers.first(name: "Retry-After").flatMap { Int($0) },
                 body: ByteBuffer())
         case .body(var bytes):
             guard let count = answer?.body.readableBytes, count + bytes.readableBytes <= question.bytesMax else {

@@ -103,7 +103,8 @@ public final class SnapshotSender: Sendable {
             let header = header(scope)
         else { return reply(Self.unknown) }
         if parts.count == 2, parts[1] == "header" { return reply(.bytes(header.encodedStart())) }
-        guard parts.count == 3, let lease = UInt64(parts[1], radix: 16), let offset = Int64(parts[2]), offset >= 0 else {
+        guard parts.count == 3, let lease = UInt64(parts[1], radix: 16), let offset = Int64(parts[2]), offset >= 0
+        else {
             return reply(Self.unknown)
         }
         let piece: Piece

@@ -130,7 +130,9 @@ extension SnapshotService {
         _ peer: SnapshotPeer, _ peers: SnapshotPeerAccess
     ) throws(SnapshotError) -> PeerConnection {
         // No loop may be asked for anything once the process ends.
-        guard !state.withLock({ $0.peers.isEnded }) else { throw SnapshotError(.transfer(.stopped), "the process ends") }
+        guard !state.withLock({ $0.peers.isEnded }) else {
+            throw SnapshotError(.transfer(.stopped), "the process ends")
+        }
         return try PeerConnection(to: peer.management, on: peers.client)
     }
 

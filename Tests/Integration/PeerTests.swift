@@ -148,7 +148,8 @@ struct PeerTests {
         #expect(try fourth.metric("snapshot_loaded_total") == 6)
         let sent = try nodes.map { try $0.metric("snapshot_peer_sent_bytes_total") }
         let received = try fourth.metric("snapshot_peer_received_bytes_total")
-        #expect(sent.reduce(0, +) >= received && received > 1_000_000 && sent.count { $0 > 0 } > 1, "\(sent) \(received)")
+        #expect(
+            sent.reduce(0, +) >= received && received > 1_000_000 && sent.count { $0 > 0 } > 1, "\(sent) \(received)")
         // Without peers it would not know what Kafka has forgotten.
         let alone = try setup.node("alone", [])
         #expect(try alone.management.request("GET", "/debug/events/e1").status == 404)
@@ -231,7 +232,9 @@ struct PeerTests {
         #expect(try again.management.request("GET", "/snapshots/events-0.snapshot/1f/0").status == 410)
         #expect(try again.management.request("GET", "/snapshots/stages.snapshot/2f/0").status == 200)
         #expect(try again.metric("snapshot_peer_send_refused_total", #"reason="full""#) == 1)
-        for path in ["../a", "events-1.snapshot/header", "events-0.snapshot", "events-0.snapshot/x/0", "stages.snapshot/1/-1"] {
+        for path in [
+            "../a", "events-1.snapshot/header", "events-0.snapshot", "events-0.snapshot/x/0", "stages.snapshot/1/-1",
+        ] {
             #expect(try again.management.request("GET", "/snapshots/\(path)").status == 404, "\(path)")
         }
     }

@@ -7,7 +7,8 @@ import Testing
 /// A peer's file as it comes in: whole, and in every way that it may not come.
 @Suite struct SnapshotReceiverTests {
     private static func file(
-        _ scope: SnapshotScope = .events(PartitionID(3)), blocks: Int = 3, _ change: (inout SnapshotHeader) -> Void = { _ in }
+        _ scope: SnapshotScope = .events(PartitionID(3)), blocks: Int = 3,
+        _ change: (inout SnapshotHeader) -> Void = { _ in }
     ) -> (bytes: [UInt8], header: SnapshotHeader, blocks: [SnapshotBlock]) {
         var header = Samples.header(scope)
         change(&header)
@@ -121,7 +122,9 @@ import Testing
 
     private func leases(_ count: Int = 2) -> SnapshotLeases<String> { SnapshotLeases(countMax: count) }
 
-    private func open(_ leases: inout SnapshotLeases<String>, _ number: UInt64, _ name: String, at seconds: UInt64) -> String {
+    private func open(_ leases: inout SnapshotLeases<String>, _ number: UInt64, _ name: String, at seconds: UInt64)
+        -> String
+    {
         switch leases.open(number, name: name, bytes: 10, nowNs: seconds * second, { name + "!" }) {
         case .success(let lease): lease?.held ?? "none"
         case .failure(let refusal): "\(refusal)"
@@ -276,7 +279,8 @@ import Testing
         Row(what: "a short log needs no file", facts: facts(end: 1_000), source: .log, asks: false),
         Row(what: "a long log, and no file anywhere", facts: facts(end: 10 * million), source: .log, asks: true),
         Row(
-            what: "a long log, and a peer's file", peers: [header(resume: 9 * million, raw: 300 << 20, stored: 100 << 20)],
+            what: "a long log, and a peer's file",
+            peers: [header(resume: 9 * million, raw: 300 << 20, stored: 100 << 20)],
             facts: facts(end: 10 * million), source: .peer(0), asks: true),
         Row(
             what: "the peer that is further", peers: [header(resume: million), header(resume: 9 * million)],
@@ -293,7 +297,8 @@ import Testing
             peers: [header(resume: 5 * million)], facts: facts(end: 10 * million), source: .own, asks: true),
         Row(
             what: "a file that takes longer to come than the log takes to be read",
-            peers: [header(resume: 2 * million, stored: 3 << 30)], facts: facts(end: 2 * million), source: .log, asks: true),
+            peers: [header(resume: 2 * million, stored: 3 << 30)], facts: facts(end: 2 * million), source: .log,
+            asks: true),
         Row(
             what: "a short log that has lost its beginning: the file has what it lost",
             peers: [header(resume: 950, raw: 900 << 20, stored: 300 << 20)], facts: facts(start: 900, end: 1_000),
