@@ -105,12 +105,13 @@ public final class WriterThread: Sendable {
     /// that the turn has at least. Readers must be gone by then.
     public func stop(drain: Duration) async {
         let began = ContinuousClock.now
-        await snapshots.withLock { $0 }?.end(deadline: drain)
-        snapshots.withLock { $0 }?.endPeers()
+        let service = snapshots.withLock { $0 }
+        await service?.end(deadline: drain)
         isStopping.store(true, ordering: .relaxed)
         let left = max(.seconds(1), drain - began.duration(to: .now))
         await withCheckedContinuation { continuation in
             DispatchQueue.global().async {
+                service?.endPeers()
                 _ = self.ended.wait(timeout: .now() + .milliseconds(Int(left.milliseconds)))
                 continuation.resume()
             }
