@@ -54,8 +54,8 @@ package struct Moments: Sendable {
         let latencies = entries.filter { range.contains($0.dueAt) }.map(\.latency).sorted()
         func micros(_ percentile: Double) -> Double {
             guard !latencies.isEmpty else { return 0 }
-            // The smallest that so many are not above.
-            let rank = Int((percentile / 100 * Double(latencies.count)).rounded(.up))
+            // The smallest that so many are not above. 99.9 % of 1,000 is a little over 999 in binary, and is 999.
+            let rank = Int((percentile / 100 * Double(latencies.count) - 1e-6).rounded(.up))
             return Double(latencies[min(max(rank, 1), latencies.count) - 1]) / 1000
         }
         func seconds(_ time: Int64) -> Double { Double(time - window.lowerBound) / 1e9 }
