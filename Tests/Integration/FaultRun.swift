@@ -40,7 +40,8 @@ final class FaultRun {
     private var asked = 0
     private var issues = 0
     private var lives = 0
-    private let ports: [(http: Int, management: Int)]
+    /// Of each router's place, from its first start on.
+    private var ports: [(http: Int, management: Int)] = []
     private let clock = ContinuousClock()
     private let start: ContinuousClock.Instant
 
@@ -56,7 +57,6 @@ final class FaultRun {
             "--cluster-heartbeat", "200ms", "--cluster-silent-after", "\(Int(Self.silentAfterSeconds))s", "--loops",
             "1",
         ]
-        ports = try (0..<2).map { _ in (try freePort(), try freePort()) }
         let offer = cluster.folder.path + "/offer"
         _ = try ChildProcess.run(
             "generate", binary: binary,
@@ -161,6 +161,7 @@ final class FaultRun {
     /// Starts a router, in the place of one that has ended or for the first time. It is asked from when it is ready, as
     /// whoever shares out connections goes by its health; until then the other one is.
     func startRouter(_ number: Int) throws {
+        if number == ports.count { ports.append((try freePort(), try freePort())) }
         let process = try cluster.startProcess(
             "router", "router-\(number)",
             ["--http-port", "\(ports[number].http)", "--management-port", "\(ports[number].management)"]
