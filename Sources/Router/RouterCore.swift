@@ -24,7 +24,7 @@ public final class RouterCore: Sendable {
     private let logger: Logger
     /// Of the control topic: what every request goes by; others may drop what was replaced before it.
     private let seen = Atomic<Int64>(0)
-    private let routing = Mutex(Routing())
+    private let routing: Mutex<Routing>
     /// Of each loop, as last asked.
     private let counters = Mutex<[FanOutCounters]>([])
 
@@ -43,19 +43,21 @@ public final class RouterCore: Sendable {
 
     private init(
         clients: FanOutClients, server: HTTPServer, local: ID?, localReady: (@Sendable () -> PartitionSet)?,
-        logger: Logger
+        routing: Routing, logger: Logger
     ) {
         self.clients = clients
         self.server = server
         self.local = local
         self.localReady = localReady
         self.logger = logger
+        self.routing = Mutex(routing)
     }
 
-    /// Listens. Answers 503 until `update` has brought holders.
+    /// Listens. Goes by `kept`, a view that was kept on disk, until the first `update`; its generation counts as seen by
+    /// nobody: others may not drop anything for it. Without one it answers 503 until `update` has brought holders.
     public static func start(
         id: ID, settings: RouterSettings, group: MultiThreadedEventLoopGroup, registry: Registry, logger: Logger,
-        local: LocalNode? = nil
+        local: LocalNode? = nil, kept: ClusterState? = nil
     ) async throws -> RouterCore {
         var rules = FanOutRules()
         rules.requestTimeoutNs = UInt64(settings.requestDeadline.milliseconds) * 1_000_000
@@ -67,6 +69,15 @@ public final class RouterCore: Sendable {
         let clients = try await FanOutClients.start(
             router: id, group: group, rules: rules, logger: logger,
             makeLocal: makeLocal.map { make in { @Sendable _ in LateHolder(make) } })
+        var routing = Routing()
+        if let kept {
+            // Before anybody can ask: each loop has the plan when it takes its first connection, and what is asked of a
+            // link that does not stand yet waits in it.
+            routing.state = kept
+            routing.isKept = true
+            routing.snapshot = RoutingPlan.snapshot(of: kept, local: local?.id, localReady: local?.ready())
+            clients.update(routing.snapshot)
+        }
         let templates = AnswerTemplates(settings.http)
         let selection = settings.rules
         let fixed = settings.clockFixed
@@ -91,19 +102,10 @@ public final class RouterCore: Sendable {
             }
         }
         let router = RouterCore(
-            clients: clients, server: server, local: local?.id, localReady: local?.ready, logger: logger)
+            clients: clients, server: server, local: local?.id, localReady: local?.ready, routing: routing,
+            logger: logger)
         router.register(in: registry)
         return router
-    }
-
-    /// Goes by a view that was kept on disk, until the first `update`. Its generation counts as seen by nobody: others may
-    /// not drop anything for it.
-    public func begin(with kept: ClusterState) {
-        route { routing in
-            guard routing.state == nil else { return }
-            routing.state = kept
-            routing.isKept = true
-        }
     }
 
     /// Whether requests go by a view that was kept on disk.

@@ -139,8 +139,8 @@ struct MemberService: Service {
         return timeouts
     }
 
-    /// The router listens first, and answers 503 until there is something to answer from: the nodes of the view that was
-    /// kept on disk, until the control topic tells who is there now.
+    /// The router listens before it has joined, and goes by the view that was kept on disk until the control topic tells
+    /// who is there now. Without one it answers 503 until then.
     private func startRouter(
         _ router: RouterSettings, _ parts: Parts, _ keeper: ViewKeeper, _ group: MultiThreadedEventLoopGroup,
         _ registry: Registry
@@ -148,15 +148,14 @@ struct MemberService: Service {
         let local = LocalNode(
             id: parts.id, makeHolder: { parts.node?.makeHolder() },
             ready: { parts.node?.writer.report.ready ?? PartitionSet() })
-        let core = try await RouterCore.start(
-            id: parts.id, settings: router, group: group, registry: registry, logger: logger,
-            local: node == nil ? nil : local)
-        parts.set(router: core)
-        logger.info("router listens", metadata: ["http": "\(member.host):\(core.httpPort)"])
         let kept = keeper.load(
             replicas: cluster.replicas, topicNames: ModelKind.allCases.map { kafka.topics[$0] }, timeouts: timeouts)
+        let core = try await RouterCore.start(
+            id: parts.id, settings: router, group: group, registry: registry, logger: logger,
+            local: node == nil ? nil : local, kept: kept)
+        parts.set(router: core)
+        logger.info("router listens", metadata: ["http": "\(member.host):\(core.httpPort)"])
         if let kept {
-            core.begin(with: kept)
             logger.notice(
                 "goes by the view kept on disk until the control topic is read",
                 metadata: ["generation": "\(kept.view.generation.rawValue)", "members": "\(kept.view.members.count)"])
