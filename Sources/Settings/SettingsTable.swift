@@ -166,7 +166,7 @@ enum SettingsTable {
             "Bytes of fragments kept ready for gzip answers, about a third of their JSON; what has no room is packed "
                 + "by the router for each answer. 0: none is kept. Of use with http.gzip."),
         Setting(
-            "snapshot.interval", .duration(.zero...(.seconds(86_400))), "0s", for: [.node, .serve],
+            "snapshot.interval", .duration(.zero...(.seconds(86_400))), "10m", for: [.node, .serve],
             "Time after which a partition that has changed is written to data.dir again; 0s: no snapshots, neither written nor loaded."
         ),
         Setting(
