@@ -62,25 +62,36 @@ extension SnapshotService {
                 _ = wake.wait(timeout: .now() + .milliseconds(Self.lookMs))
                 continue
             }
-            if write(scope, admin) {
-                schedule.wrote(scope, changedBytes: changed[scope] ?? 0, nowNs: now)
-            } else {
+            switch write(scope, admin) {
+            case .written: schedule.wrote(scope, changedBytes: changed[scope] ?? 0, nowNs: now)
+            case .failed: schedule.failed(scope, nowNs: Clocks.monotonicNs())
+            case .unanswered:
+                // Without a broker no file can be written, and each question would take its time.
+                if end != nil { return }
                 schedule.failed(scope, nowNs: Clocks.monotonicNs())
             }
         }
     }
 
-    /// Orders one snapshot and writes it. Returns whether there is a new file.
-    private func write(_ scope: SnapshotScope, _ admin: KafkaAdmin) -> Bool {
+    private enum Outcome {
+        case written, failed
+        /// No broker says where the log ends.
+        case unanswered
+    }
+
+    /// Orders one snapshot and writes it.
+    private func write(_ scope: SnapshotScope, _ admin: KafkaAdmin) -> Outcome {
         let began = Clocks.monotonicNs()
+        var isAnswered = false
         do throws(SnapshotError) {
             let order = try order(scope, admin)
+            isAnswered = true
             state.withLock { state in
                 state.order = order
                 state.isCancelled = false
             }
             defer { cancel() }
-            guard let header = try receive(scope) else { return false }
+            guard let header = try receive(scope) else { return .failed }
             metrics.written.add()
             metrics.writtenBytes.add(UInt64(header.storedBytes))
             state.withLock { $0.headers[scope] = header }
@@ -90,13 +101,13 @@ extension SnapshotService {
                     "scope": "\(scope)", "records": "\(header.records)", "bytes": "\(header.storedBytes)",
                     "ms": "\((Clocks.monotonicNs() - began) / 1_000_000)",
                 ])
-            return true
+            return .written
         } catch {
             metrics.failed.add()
             logger.warning(
                 "a snapshot could not be written; the one before stays",
                 metadata: ["scope": "\(scope)", "reason": "\(error)"])
-            return false
+            return isAnswered ? .failed : .unanswered
         }
     }
 
