@@ -41,6 +41,7 @@ var targets: [Target] = [
     .target(name: "Wire", dependencies: ["Model", "Query", "Render"]),
     .target(name: "Placement", dependencies: ["Model"]),
     .target(name: "Membership", dependencies: ["Model", "Placement"]),
+    .target(name: "Autoscale", dependencies: ["Membership", "Model", "Placement"]),
     .target(name: "FanOut", dependencies: ["Membership", "Model", "Placement", "Query"]),
     .target(name: "HTTP1", dependencies: ["Model"]),
     .target(name: "Ingest", dependencies: ["Model", "Decode", "Snapshot", "Store", "Telemetry"]),
@@ -69,6 +70,7 @@ var targets: [Target] = [
     .testTarget(name: "WireTests", dependencies: ["Model", "Query", "Render", "Wire", "TestSupport"]),
     .testTarget(name: "PlacementTests", dependencies: ["Model", "Placement", "TestSupport"]),
     .testTarget(name: "MembershipTests", dependencies: ["Membership", "Model", "Placement", "TestSupport"]),
+    .testTarget(name: "AutoscaleTests", dependencies: ["Autoscale", "Membership", "Model", "Placement", "TestSupport"]),
     .testTarget(name: "FanOutTests", dependencies: ["FanOut", "Model", "Query", "TestSupport"]),
     .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "TestSupport"]),
     .testTarget(name: "IngestTests", dependencies: ["Ingest", "Snapshot", "TestSupport"]),
@@ -76,7 +78,7 @@ var targets: [Target] = [
 ]
 // What `Fuzz/` and `Benchmarks/`, packages of their own, drive.
 var products: [Product] = [
-    "Decode", "HTTP1", "Ingest", "Membership", "Model", "Placement", "Query", "Render", "Selection", "Snapshot",
+    "Autoscale", "Decode", "HTTP1", "Ingest", "Membership", "Model", "Placement", "Query", "Render", "Selection", "Snapshot",
     "Store", "Telemetry", "TestSupport", "Wire",
 ].map { .library(name: $0, targets: [$0]) }
 var dependencies: [Package.Dependency] = []

@@ -124,8 +124,9 @@ public struct Heartbeat: Hashable, Sendable {
     public var weight: Int
     public var zone: ID?
     public var configuration: ClusterConfiguration
-    /// CPU spent on serving, in thousandths of one core.
-    public var servingLoad: Int
+    /// CPU time of its serving loops over the last second or more, in thousandths of what they may use; nil where that
+    /// was not measured, which is not the same as nothing.
+    public var servingLoad: Int?
     /// The generation of its view.
     public var generationSeen: Generation
     /// Of the control topic: of a router the position that all its requests go by, of a node what it has read.
@@ -138,7 +139,7 @@ public struct Heartbeat: Hashable, Sendable {
     public init(
         kind: MemberKind, id: ID, incarnation: Incarnation, state: MemberState, configuration: ClusterConfiguration,
         link: MemberAddress? = nil, management: MemberAddress? = nil, http: MemberAddress? = nil, weight: Int = 1,
-        zone: ID? = nil, servingLoad: Int = 0, generationSeen: Generation = .none, positionSeen: Offset = Offset(0),
+        zone: ID? = nil, servingLoad: Int? = nil, generationSeen: Generation = .none, positionSeen: Offset = Offset(0),
         clockMs: Int64 = 0, holdings: [Holding] = []
     ) {
         self.kind = kind

@@ -30,6 +30,8 @@ extension Heartbeat {
     public static let version: UInt8 = 2
     /// Fixed fields under 100 bytes, five texts of at most 260, and 512 holdings of at most 23.
     public static let bytesMax = 16 << 10
+    /// All that the loops may use.
+    static let servingLoadMax = 1_000
     /// A time beyond this is no time; it leaves room to add without overflow.
     static let clockMsMax = Int64.max / 4
 
@@ -47,7 +49,7 @@ extension Heartbeat {
         case .all: bytes.append(0)
         }
         bytes.appendVarint(configuration.topics)
-        bytes.appendVarint(UInt64(servingLoad))
+        bytes.appendVarint(servingLoad.map { UInt64(min(max($0, 0), Self.servingLoadMax)) + 1 } ?? 0)
         bytes.appendSigned(generationSeen.rawValue)
         bytes.appendSigned(positionSeen.rawValue)
         bytes.appendVarint(UInt64(clockMs))
@@ -90,14 +92,14 @@ private struct HeartbeatReader {
         let weight = try number("weight", 1...PlacementMember.weightMax)
         let zone = try self.id("zone")
         let configuration = try configuration()
-        let load = try number("load", 0...1_000_000_000)
+        let load = try number("load", 0...Heartbeat.servingLoadMax + 1)
         let generation = Generation(try signed("generation"))
         let position = Offset(try signed("position"))
         let clock = try number("clock", 0...Int(Heartbeat.clockMsMax))
         return Heartbeat(
             kind: kind, id: id, incarnation: incarnation, state: state, configuration: configuration, link: link,
-            management: management, http: http, weight: weight, zone: zone, servingLoad: load,
-            generationSeen: generation, positionSeen: position, clockMs: Int64(clock),
+            management: management, http: http, weight: weight, zone: zone,
+            servingLoad: load == 0 ? nil : load - 1, generationSeen: generation, positionSeen: position, clockMs: Int64(clock),
             holdings: try holdings(partitions: configuration.partitions))
     }
 

@@ -24,7 +24,7 @@ struct HeartbeatCodecTests {
             link: address(), management: address(), http: address(),
             weight: Int.random(in: 1...PlacementMember.weightMax, using: &random),
             zone: Bool.random(using: &random) ? makeID("zone-1") : nil,
-            servingLoad: Int.random(in: 0...4000, using: &random),
+            servingLoad: Bool.random(using: &random) ? Int.random(in: 0...1000, using: &random) : nil,
             generationSeen: Generation(Int64.random(in: -1...(1 << 40), using: &random)),
             positionSeen: Offset(Int64.random(in: 0...(1 << 40), using: &random)),
             clockMs: Int64.random(in: 0...(1 << 50), using: &random),

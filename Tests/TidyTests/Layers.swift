@@ -8,7 +8,7 @@ enum Layers {
         ["CXXHash", "CLZ4", "CSimdjson", "CMemory", "CRDKafka", "CZlib", "Model", "Telemetry", "Reclamation"],
         ["Decode", "Render", "Placement", "Snapshot", "HTTP1", "Offer", "Kafka"],
         ["Store", "Query", "Membership", "Settings"],
-        ["Selection", "Wire", "Ingest", "FanOut", "HTTPServer", "Cluster"],
+        ["Selection", "Wire", "Ingest", "FanOut", "HTTPServer", "Cluster", "Autoscale"],
         ["Link"],
         ["Node", "Router"],
         ["favorites"],
