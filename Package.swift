@@ -70,7 +70,8 @@ var targets: [Target] = [
     .testTarget(name: "WireTests", dependencies: ["Model", "Query", "Render", "Wire", "TestSupport"]),
     .testTarget(name: "PlacementTests", dependencies: ["Model", "Placement", "TestSupport"]),
     .testTarget(name: "MembershipTests", dependencies: ["Membership", "Model", "Placement", "TestSupport"]),
-    .testTarget(name: "AutoscaleTests", dependencies: ["Autoscale", "Membership", "Model", "Placement", "TestSupport"]),
+    .testTarget(
+        name: "AutoscaleTests", dependencies: ["Autoscale", "Membership", "Model", "Placement", "TestSupport"]),
     .testTarget(name: "FanOutTests", dependencies: ["FanOut", "Model", "Query", "TestSupport"]),
     .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "TestSupport"]),
     .testTarget(name: "IngestTests", dependencies: ["Ingest", "Snapshot", "TestSupport"]),
@@ -78,7 +79,8 @@ var targets: [Target] = [
 ]
 // What `Fuzz/` and `Benchmarks/`, packages of their own, drive.
 var products: [Product] = [
-    "Autoscale", "Decode", "HTTP1", "Ingest", "Membership", "Model", "Placement", "Query", "Render", "Selection", "Snapshot",
+    "Autoscale", "Decode", "HTTP1", "Ingest", "Membership", "Model", "Placement", "Query", "Render", "Selection",
+    "Snapshot",
     "Store", "Telemetry", "TestSupport", "Wire",
 ].map { .library(name: $0, targets: [$0]) }
 var dependencies: [Package.Dependency] = []
@@ -104,11 +106,20 @@ if Context.environment["FAVORITES_CORE_ONLY"] == nil {
         .package(
             url: "https://github.com/apple/swift-configuration", from: "1.4.0",
             traits: ["YAML"]),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ]
     targets += [
+        .target(name: "CSpawn"),
+        .target(
+            name: "Hooks",
+            dependencies: [
+                "Autoscale", "CSpawn", "Membership", .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Crypto", package: "swift-crypto"), .product(name: "NIOHTTP1", package: "swift-nio"),
+            ] + nio),
         .target(name: "CRDKafka", linkerSettings: [.linkedLibrary("rdkafka")]),
         .target(name: "Settings", dependencies: ["Model", "Placement", argumentParser, configuration, logging]),
         .target(name: "Kafka", dependencies: ["Model", "CRDKafka", logging]),
@@ -135,11 +146,15 @@ if Context.environment["FAVORITES_CORE_ONLY"] == nil {
         .executableTarget(
             name: "favorites",
             dependencies: [
-                "Node", "Router", "Cluster", "Settings", "Kafka", "Offer", "Model", "Query", "Snapshot", "Store",
+                "Node", "Router", "Autoscale", "Hooks", "Cluster", "Settings", "Kafka", "Offer", "Model", "Query",
+                "Snapshot", "Store",
                 "Membership",
                 "Placement", "HTTPServer", "HTTP1", "Link", "Ingest", "Telemetry", argumentParser, lifecycle, logging,
                 unixSignals,
             ] + nio),
+        .testTarget(
+            name: "HooksTests",
+            dependencies: ["Autoscale", "Hooks", "Membership", "Model", "TestSupport"] + nio),
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "TestSupport"]),
         .testTarget(name: "KafkaTests", dependencies: ["Kafka", "Model", "TestSupport", logging]),
         .testTarget(name: "HTTPServerTests", dependencies: ["HTTP1", "HTTPServer", "TestSupport", nioEmbedded] + nio),

@@ -51,6 +51,13 @@ public struct AutoscaleCall: Hashable, Sendable {
     /// Thousandths; nil where the load was not the reason.
     public var load: Int?
 
+    public init(generation: Generation, action: AutoscaleAction, nodes: Int, load: Int?) {
+        self.generation = generation
+        self.action = action
+        self.nodes = nodes
+        self.load = load
+    }
+
     /// The same for all who decide the same about the same topology, however often they do: who acts on it acts once.
     public var key: String { "\(generation.rawValue)-\(action.name)" }
 

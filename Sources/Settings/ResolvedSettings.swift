@@ -94,6 +94,8 @@ public struct ResolvedSettings: Sendable {
         if duration("cluster.grace") < duration("cluster.silent-after") {
             problems.append("cluster.grace: must be at least cluster.silent-after")
         }
+        problems += AutoscaleSettings.problems(self)
+        guard command != .autoscale else { return problems }
         if ["0.0.0.0", "::"].contains(text("host") ?? ""), text("advertised.host") == nil {
             problems.append("advertised.host: needed where host is \(text("host") ?? ""): give the address others use")
         }
@@ -114,7 +116,9 @@ public struct ResolvedSettings: Sendable {
 
     /// Key and value of each setting in the table's order, for the log at start. Secrets are not shown.
     public var summary: [(key: String, value: String)] {
-        let own = SettingsTable.settings(of: command).map { (key: $0.key, value: texts[$0.key] ?? "") }
+        let own = SettingsTable.settings(of: command).map {
+            (key: $0.key, value: AutoscaleSettings.shown($0.key, texts[$0.key] ?? ""))
+        }
         let client = clientOptions.shown.map { (key: SettingsTable.clientPrefix + $0.key, value: $0.value) }
         return own.filter { !$0.value.isEmpty } + client
     }

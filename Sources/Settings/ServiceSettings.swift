@@ -191,6 +191,8 @@ public struct RouterSettings: Sendable {
     public var queueAgeMax: Duration
     /// Whether partitions without a live holder are left out of an answer.
     public var givesPartial: Bool
+    /// Nil: this router never decides how many nodes there are.
+    public var autoscale: AutoscaleSettings?
     /// *Now* for the selection rules; nil for the clock's.
     public var clockFixed: Timestamp?
 
@@ -209,6 +211,7 @@ public struct RouterSettings: Sendable {
         requestsMax = settings.integer("request.in-flight-max")
         queueAgeMax = settings.duration("request.queue-age-max")
         givesPartial = settings.text("router.partial-answers") == "on"
+        autoscale = AutoscaleSettings(settings)
         clockFixed = settings.timestamp("clock.fixed")
     }
 }

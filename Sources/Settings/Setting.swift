@@ -2,11 +2,13 @@
 
 /// The commands that take settings.
 public enum ServiceCommand: String, CaseIterable, Sendable {
-    case node, router, serve
+    case node, router, serve, autoscale
     /// `topics`, `publish`, `simulate`: Kafka's settings alone, by `KafkaOptions`.
     case tool
 
     static let services: [ServiceCommand] = [.node, .router, .serve]
+    /// Those that may decide how many nodes there are.
+    static let scalers: [ServiceCommand] = [.router, .serve, .autoscale]
 }
 
 struct Setting: Sendable {

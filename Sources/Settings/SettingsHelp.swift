@@ -83,7 +83,8 @@ public enum SettingsHelp {
             "", "## Variables that are no settings", "",
             "`FAVORITES_CONFIG` (path of the settings file), `FAVORITES_BIN` (the binary the integration tests run),",
             "`FAVORITES_CORE_ONLY` (builds the core alone), `FAVORITES_ENDS_WITH_INPUT` (set to anything: the process stops when its",
-            "standard input ends, as the demo's processes do when it is killed) and `FAVORITES_TEST_…` (of the tests).",
+            "standard input ends, as the demo's processes do when it is killed), `FAVORITES_AUTOSCALE_WEBHOOK_KEY` (the secret that signs",
+            "webhooks, where no file holds it) and `FAVORITES_TEST_…` (of the tests).",
             "",
         ]
 

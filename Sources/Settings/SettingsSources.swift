@@ -125,8 +125,10 @@ extension SettingsSource {
 
     /// Variables of the project that are no settings: of tests, of the build, and the path of the file.
     private static func isOther(_ variable: String) -> Bool {
-        ["FAVORITES_BIN", "FAVORITES_CORE_ONLY", "FAVORITES_CONFIG", "FAVORITES_ENDS_WITH_INPUT"].contains(variable)
-            || variable.hasPrefix("FAVORITES_TEST_")
+        [
+            "FAVORITES_BIN", "FAVORITES_CORE_ONLY", "FAVORITES_CONFIG", "FAVORITES_ENDS_WITH_INPUT",
+            AutoscaleSettings.keyVariable,
+        ].contains(variable) || variable.hasPrefix("FAVORITES_TEST_")
     }
 
     /// Most bytes of a settings file; a real one has a few hundred.

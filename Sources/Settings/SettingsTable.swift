@@ -16,7 +16,7 @@ enum SettingsTable {
         "isolation.level": "only committed messages are read",
     ]
 
-    static let all: [Setting] = kafka + member + cluster + http + contract + node
+    static let all: [Setting] = kafka + member + cluster + http + contract + node + autoscale
 
     /// Traps on a key that is not in the table.
     static func setting(_ key: String) -> Setting {
@@ -59,14 +59,16 @@ enum SettingsTable {
         Setting(
             "node.zone", .id, "", for: [.node, .serve],
             "Zone this node stands in; absent: none. A partition's holders stand in different zones where there are."),
-        Setting("host", .text, "127.0.0.1", "Address the listeners bind to."),
+        Setting(
+            "host", .text, "127.0.0.1", for: ServiceCommand.services + [.autoscale], "Address the listeners bind to."),
         Setting(
             "advertised.host", .text, "",
             "Address other members reach this one at; absent: host. Needed where host is 0.0.0.0 or ::."),
         Setting(
             "link.port", .port, "7070", for: [.node, .serve], "Port of the link, where routers ask this node."),
         Setting(
-            "management.port", .port, "8081", defaults: [.node: "8082"], "Port of health, metrics and debug look-ups."),
+            "management.port", .port, "8081", defaults: [.node: "8082", .autoscale: "8083"],
+            for: ServiceCommand.services + [.autoscale], "Port of health, metrics and debug look-ups."),
         Setting(
             "data.dir", .text, "./favorites-data",
             defaults: [
@@ -81,7 +83,7 @@ enum SettingsTable {
             "Longest time that a stop (SIGTERM) waits for what was begun."),
         Setting(
             "log.level", .choice(["trace", "debug", "info", "notice", "warning", "error", "critical"]), "info",
-            "Lowest level that is logged."),
+            for: ServiceCommand.services + [.autoscale], "Lowest level that is logged."),
     ]
 
     private static let cluster: [Setting] = [
@@ -90,12 +92,15 @@ enum SettingsTable {
             "Holders of each events partition; max: every node holds everything. The same on every member."),
         Setting(
             "cluster.heartbeat", .duration(.milliseconds(50)...(.seconds(60))), "1s",
+            for: ServiceCommand.services + [.autoscale],
             "Time between two announcements of a member."),
         Setting(
             "cluster.silent-after", .duration(.milliseconds(200)...(.seconds(600))), "5s",
+            for: ServiceCommand.services + [.autoscale],
             "Age of a member's last announcement at which requests leave it; at least twice cluster.heartbeat."),
         Setting(
             "cluster.grace", .duration(.zero...(.seconds(86_400))), "60s",
+            for: ServiceCommand.services + [.autoscale],
             "Time a silent member keeps its place before its partitions go to others; at least cluster.silent-after."),
     ]
 
@@ -192,5 +197,51 @@ enum SettingsTable {
             "snapshot.peer-file-bytes-max", .integer((1 << 20)...(1 << 40)), "2147483648", for: [.node, .serve],
             "Bytes of records that one snapshot of another node may bring into memory; a larger one is not used."
         ),
+    ]
+
+    private static let autoscale: [Setting] = [
+        Setting(
+            "autoscale.mode", .choice(["off", "on", "dry-run"]), "off", defaults: [.autoscale: "on"],
+            for: ServiceCommand.scalers,
+            "Whether nodes are added and taken away. Of the routers the live one of the lowest id decides: set it alike "
+                + "on all. dry-run: decisions are logged, no hook is called."),
+        Setting(
+            "autoscale.scale-out-above", .integer(2...100), "70", for: ServiceCommand.scalers,
+            "Percent of what the nodes' serving loops may use; a mean above it adds a node."),
+        Setting(
+            "autoscale.scale-in-below", .integer(1...99), "40", for: ServiceCommand.scalers,
+            "The same; a mean below it takes a node away, if the others then stay 5 below autoscale.scale-out-above."),
+        Setting(
+            "autoscale.window", .duration(.seconds(1)...(.seconds(3_600))), "60s", for: ServiceCommand.scalers,
+            "Time the mean is taken over; the topology must have stood still for as long."),
+        Setting(
+            "autoscale.scale-out-cooldown", .duration(.zero...(.seconds(86_400))), "60s", for: ServiceCommand.scalers,
+            "Time from a change of the nodes, or a hook's failure, to the next node that is added."),
+        Setting(
+            "autoscale.scale-in-cooldown", .duration(.zero...(.seconds(86_400))), "5m", for: ServiceCommand.scalers,
+            "The same to the next node that is taken away."),
+        Setting(
+            "autoscale.change-deadline", .duration(.seconds(1)...(.seconds(86_400))), "10m",
+            for: ServiceCommand.scalers,
+            "Time from a hook's call until the new node serves or the old one is gone; then another change may begin."),
+        Setting(
+            "autoscale.nodes-min", .integer(1...Limits.membersMax), "2", for: ServiceCommand.scalers,
+            "Fewest nodes; where there are fewer, one is added. Never fewer than cluster.replicas are left."),
+        Setting(
+            "autoscale.nodes-max", .integer(1...Limits.membersMax), "16", for: ServiceCommand.scalers, "Most nodes."),
+        Setting(
+            "autoscale.command", .text, "", for: ServiceCommand.scalers,
+            "Program that adds and takes away nodes, and its first arguments, separated by spaces; scale-out or "
+                + "scale-in follows. It gets AUTOSCALE_… variables and none of FAVORITES_…"),
+        Setting(
+            "autoscale.webhook.url", .text, "", for: ServiceCommand.scalers,
+            "Where the decision is sent instead, as JSON by POST: http://… or https://…"),
+        Setting(
+            "autoscale.webhook.key-file", .text, "", for: ServiceCommand.scalers,
+            "File with the secret that signs it (HMAC-SHA256), 16 to 4096 bytes; absent: the variable "
+                + "FAVORITES_AUTOSCALE_WEBHOOK_KEY holds the secret itself."),
+        Setting(
+            "autoscale.hook-timeout", .duration(.milliseconds(100)...(.seconds(600))), "30s",
+            for: ServiceCommand.scalers, "Time one run of the command, or one attempt of the webhook, may take."),
     ]
 }

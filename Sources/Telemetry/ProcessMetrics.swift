@@ -58,7 +58,7 @@ public enum ProcessMetrics {
         func advance() -> Double {
             let now = clock(CLOCK_MONOTONIC)
             let used = clock(CLOCK_PROCESS_CPUTIME_ID)
-            let cores = Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+            let cores = Double(max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
             return window.withLock { $0.advance(nowNanoseconds: now, cpuNanoseconds: used, cores: cores) }
         }
     }

@@ -30,24 +30,27 @@ public struct ProcessSample: Sendable, Equatable {
 
 /// CPU utilization over the time between two looks that are at least `windowNanoseconds` apart, so that two scrapes
 /// in one moment do not divide noise by nothing.
-struct CPUWindow: Sendable {
-    static let windowNanoseconds: UInt64 = 1_000_000_000
+public struct CPUWindow: Sendable {
+    public static let windowNanoseconds: UInt64 = 1_000_000_000
 
     private var startNanoseconds: UInt64
     private var startCPUNanoseconds: UInt64
     private var utilization = 0.0
+    /// Whether a window has passed.
+    public private(set) var isMeasured = false
 
-    init(nowNanoseconds: UInt64, cpuNanoseconds: UInt64) {
+    public init(nowNanoseconds: UInt64, cpuNanoseconds: UInt64) {
         startNanoseconds = nowNanoseconds
         startCPUNanoseconds = cpuNanoseconds
     }
 
     /// The share of `cores` used, 0 to 1.
-    mutating func advance(nowNanoseconds: UInt64, cpuNanoseconds: UInt64, cores: Int) -> Double {
+    public mutating func advance(nowNanoseconds: UInt64, cpuNanoseconds: UInt64, cores: Double) -> Double {
         let elapsed = nowNanoseconds &- startNanoseconds
         guard elapsed >= Self.windowNanoseconds else { return utilization }
         let used = cpuNanoseconds >= startCPUNanoseconds ? cpuNanoseconds - startCPUNanoseconds : 0
-        utilization = min(1, Double(used) / Double(elapsed) / Double(max(cores, 1)))
+        utilization = cores > 0 ? min(1, Double(used) / Double(elapsed) / cores) : 0
+        isMeasured = true
         startNanoseconds = nowNanoseconds
         startCPUNanoseconds = cpuNanoseconds
         return utilization

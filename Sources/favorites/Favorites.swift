@@ -20,7 +20,8 @@ struct Favorites: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             DemoCommand.self, ServeCommand.self, NodeCommand.self, RouterCommand.self, BrokerCommand.self,
-            TopicsCommand.self, PublishCommand.self, GenerateCommand.self, SimulateCommand.self, SnapshotCommand.self,
+            TopicsCommand.self, AutoscaleCommand.self, PublishCommand.self, GenerateCommand.self, SimulateCommand.self,
+            SnapshotCommand.self,
         ])
 
     static func main() async {

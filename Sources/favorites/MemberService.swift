@@ -53,7 +53,9 @@ struct MemberService: Service {
         ProcessMetrics.register(in: registry)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: member.loops)
         let managementGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let parts = Parts(id: id, logger: logger)
+        let serving = try await ServingLoad(threads: clocks(of: group))
+        serving.register(in: registry)
+        let parts = Parts(id: id, serving: serving, logger: logger)
         do {
             let management = try await startManagement(parts, registry, managementGroup)
             try await withGracefulShutdownHandler {
@@ -129,6 +131,21 @@ struct MemberService: Service {
         let member = try await ClusterMember.join(settings, owner: owner, logger: logger)
         parts.set(cluster: member)
         logger.info("joined the cluster", metadata: ["partitions": "\(count)"])
+        if let autoscale = router?.autoscale {
+            let service = try AutoscaleService(
+                autoscale, group: group, registry: registry, logger: logger,
+                isInCharge: { $0.isLeadingRouter(id) }, cluster: { parts.last?.view })
+            parts.set(autoscaler: Task { await service.run() })
+        }
+    }
+
+    /// The CPU clocks of the loops' threads.
+    private func clocks(of group: MultiThreadedEventLoopGroup) async throws -> [ThreadClock] {
+        var clocks: [ThreadClock] = []
+        for loop in group.makeIterator() {
+            if let clock = try await loop.submit({ ThreadClock() }).get() { clocks.append(clock) }
+        }
+        return clocks
     }
 
     private var timeouts: MembershipTimeouts {
@@ -194,6 +211,10 @@ struct MemberService: Service {
     }
 
     private func takeDown(_ parts: Parts) async {
+        if let autoscaler = parts.autoscaler {
+            autoscaler.cancel()
+            await autoscaler.value
+        }
         let deadline = ContinuousClock.now + member.drainTimeout
         if let cluster = parts.cluster {
             if let node = parts.node, parts.failure == nil { await drain(node, cluster, until: deadline) }
@@ -248,7 +269,7 @@ extension KafkaClientOptions {
 }
 
 /// The management listener counts nothing of its own.
-private final class QuietObserver: HTTPObserver {
+final class QuietObserver: HTTPObserver {
     func connectionOpened() {}
     func connectionClosed(_ end: ConnectionEnd) {}
     func connectionRefused() {}

@@ -17,17 +17,21 @@ final class Parts: Sendable {
         var router: RouterCore?
         var cluster: ClusterMember?
         var last: ClusterState?
+        var autoscaler: Task<Void, Never>?
         var isStopping = false
         var failure: CommandError?
         var waiting: CheckedContinuation<Void, Never>?
     }
 
     let id: ID
+    /// How busy this process's loops are; nil where it serves nothing.
+    let serving: ServingLoad?
     private let logger: Logger
     private let state = Mutex(State())
 
-    init(id: ID, logger: Logger) {
+    init(id: ID, serving: ServingLoad? = nil, logger: Logger) {
         self.id = id
+        self.serving = serving
         self.logger = logger
     }
 
@@ -35,6 +39,7 @@ final class Parts: Sendable {
     var node: NodeCore? { state.withLock { $0.node } }
     var router: RouterCore? { state.withLock { $0.router } }
     var cluster: ClusterMember? { state.withLock { $0.cluster } }
+    var autoscaler: Task<Void, Never>? { state.withLock { $0.autoscaler } }
     var last: ClusterState? { state.withLock { $0.last } }
     var failure: CommandError? { state.withLock { $0.failure } }
     var isStopping: Bool { state.withLock { $0.isStopping } }
@@ -42,6 +47,7 @@ final class Parts: Sendable {
     func set(writer: WriterThread) { state.withLock { $0.writer = writer } }
     func set(node: NodeCore) { state.withLock { $0.node = node } }
     func set(router: RouterCore) { state.withLock { $0.router = router } }
+    func set(autoscaler: Task<Void, Never>) { state.withLock { $0.autoscaler = autoscaler } }
     func set(cluster: ClusterMember) { state.withLock { $0.cluster = cluster } }
 
     // MARK: - Between the parts
@@ -81,6 +87,7 @@ final class Parts: Sendable {
             heartbeat.zone = settings.zone.flatMap { ID($0) }
         }
         node?.describe(in: &heartbeat, address: addresses.link)
+        heartbeat.servingLoad = serving?.thousandths
         return heartbeat
     }
 

@@ -126,7 +126,7 @@ struct SourcesTests {
 
     @Test func oneFileServesAllCommands() throws {
         for command in ServiceCommand.allCases {
-            #expect(try problems(command, yaml: "http.port: 1\nnode.weight: 2\n") == [])
+            #expect(try problems(command, yaml: "http.port: 1\nnode.weight: 2\nautoscale.mode: dry-run\n") == [])
         }
     }
 }
@@ -333,5 +333,52 @@ struct DocumentTests {
         #expect(sample.options.flags == ["--http-port", "0", "--kafka-client=a=b", "--loops=2"])
         let help = Sample.helpMessage(columns: 100)
         #expect(help.contains("  --kafka-brokers <host:port,…>\n"), "\(help)")
+    }
+}
+
+struct AutoscaleSettingsTests {
+    private func settings(_ flags: String...) throws -> AutoscaleSettings? {
+        RouterSettings(try resolve(.router, flags: flags)).autoscale
+    }
+
+    @Test func offUnlessSwitchedOn() throws {
+        #expect(try settings() == nil)
+        #expect(try settings("--autoscale-mode", "dry-run")?.target == nil)
+        let command = try settings("--autoscale-mode", "on", "--autoscale-command", "/bin/scale  one two")
+        #expect(command?.target == .command(["/bin/scale", "one", "two"]))
+        let webhook = try settings("--autoscale-mode", "on", "--autoscale-webhook-url", "https://h/p?token=s3cret")
+        #expect(webhook?.target == .webhook(url: "https://h/p?token=s3cret", keyFile: nil))
+    }
+
+    @Test(arguments: [
+        (["--autoscale-mode", "on"], "neither given"),
+        (["--autoscale-mode", "on", "--autoscale-command", "/a", "--autoscale-webhook-url", "http://h"], "both given"),
+        (["--autoscale-mode", "on", "--autoscale-command", "scale"], "whole path"),
+        (["--autoscale-mode", "on", "--autoscale-webhook-url", "ftp://h"], "must begin with http"),
+        (["--autoscale-mode", "on", "--autoscale-webhook-url", "http://"], "must begin with http"),
+        (["--autoscale-mode", "on", "--autoscale-webhook-url", "http://a:s3cret@h/"], "no user and password"),
+        (["--autoscale-mode", "dry-run", "--autoscale-scale-in-below", "70"], "must be below"),
+        (["--autoscale-mode", "dry-run", "--autoscale-nodes-min", "17"], "must not be above"),
+    ])
+    func relationsAreChecked(flags: [String], text: String) throws {
+        let problems = try problems(.router, flags: flags)
+        #expect(problems.count == 1)
+        #expect(problems.first?.contains(text) == true && problems.first?.contains("s3cret") == false)
+    }
+
+    @Test func theCommandAloneNeedsAHook() throws {
+        #expect(try problems(.autoscale).first?.contains("neither given") == true)
+        #expect(try problems(.autoscale, flags: ["--autoscale-mode", "off"]).first?.contains("nothing to do") == true)
+        let settings = AutoscaleCommandSettings(try resolve(.autoscale, flags: ["--autoscale-mode", "dry-run"]))
+        #expect(settings.autoscale.target == nil && settings.managementPort == 8083)
+    }
+
+    @Test func theLogShowsNoToken() throws {
+        let settings = try resolve(
+            .autoscale, flags: ["--autoscale-webhook-url", "https://h/p?token=s3cret"],
+            environment: ["FAVORITES_AUTOSCALE_WEBHOOK_KEY": "s3cret"])
+        let shown = settings.summary.first { $0.key == "autoscale.webhook.url" }?.value
+        #expect(shown == "https://h/p?(secret)")
+        #expect(!"\(settings.summary)".contains("s3cret"))
     }
 }

@@ -172,3 +172,34 @@ struct ProcessMetricsTests {
         ] { #expect(shown.contains("\n\(name) ") || shown.hasPrefix("\(name) "), "\(name)") }
     }
 }
+
+struct CPUQuotaTests {
+    private func cores(_ files: [String: String]) -> Double? { CPUQuota.ofProcess { files[$0] } }
+
+    @Test func bothVersionsAreRead() {
+        #expect(cores([:]) == nil)
+        #expect(cores(["/proc/self/cgroup": "0::/a/b\n", "/sys/fs/cgroup/a/b/cpu.max": "150000 100000\n"]) == 1.5)
+        #expect(cores(["/proc/self/cgroup": "0::/\n", "/sys/fs/cgroup/cpu.max": "max 100000\n"]) == nil)
+        let first = "9:name=systemd:/\n2:cpu,cpuacct:/a\n0::/\n"
+        let folder = "/sys/fs/cgroup/cpu,cpuacct/a/"
+        #expect(
+            cores([
+                "/proc/self/cgroup": first, folder + "cpu.cfs_quota_us": "20000\n",
+                folder + "cpu.cfs_period_us": "100000\n",
+            ]) == 0.2)
+        #expect(
+            cores([
+                "/proc/self/cgroup": first, folder + "cpu.cfs_quota_us": "-1\n",
+                folder + "cpu.cfs_period_us": "100000\n",
+            ]) == nil)
+    }
+
+    /// In a container the group's name is the host's, and its files are at the mount's root.
+    @Test func aContainerSeesItsOwnAtTheRoot() {
+        #expect(cores(["/proc/self/cgroup": "0::/kube/pod\n", "/sys/fs/cgroup/cpu.max": "200000 100000"]) == 2)
+    }
+
+    @Test func nonsenseIsNoQuota() {
+        for text in ["", "1", "a b", "0 100000", "100000 0", "1 2 3"] { #expect(CPUQuota.cores(text) == nil) }
+    }
+}

@@ -5,11 +5,14 @@ import Foundation
 enum Layers {
     /// Lowest first. A module imports modules of lower rows alone, never one of its own row.
     static let rows: [[String]] = [
-        ["CXXHash", "CLZ4", "CSimdjson", "CMemory", "CRDKafka", "CZlib", "Model", "Telemetry", "Reclamation"],
+        [
+            "CXXHash", "CLZ4", "CSimdjson", "CMemory", "CRDKafka", "CSpawn", "CZlib", "Model", "Telemetry",
+            "Reclamation",
+        ],
         ["Decode", "Render", "Placement", "Snapshot", "HTTP1", "Offer", "Kafka"],
         ["Store", "Query", "Membership", "Settings"],
         ["Selection", "Wire", "Ingest", "FanOut", "HTTPServer", "Cluster", "Autoscale"],
-        ["Link"],
+        ["Link", "Hooks"],
         ["Node", "Router"],
         ["favorites"],
     ]

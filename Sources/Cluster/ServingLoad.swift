@@ -1,0 +1,70 @@
+// How busy the threads are that serve: the loops alone, so neither what a node reads from Kafka nor what it writes to
+// disk counts, and a node that starts looks idle until it is asked.
+
+import Foundation
+import Glibc
+import Synchronization
+public import Telemetry
+
+/// The CPU clock of one thread, readable from others.
+public struct ThreadClock: Sendable {
+    private let id: clockid_t
+
+    /// Of the calling thread; nil where the system has none.
+    public init?() {
+        var id = clockid_t()
+        guard unsafe pthread_getcpuclockid(pthread_self(), &id) == 0 else { return nil }
+        self.id = id
+    }
+
+    /// Nanoseconds that the thread has run; 0 once it has ended.
+    var nanoseconds: UInt64 {
+        var time = timespec()
+        guard unsafe clock_gettime(id, &time) == 0, time.tv_sec >= 0 else { return 0 }
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    }
+}
+
+public final class ServingLoad: Sendable {
+    private let threads: [ThreadClock]
+    /// What the threads may use: one core each, and together no more than the process may use.
+    private let cores: Double
+    private let window: Mutex<CPUWindow>
+
+    public init(threads: [ThreadClock]) {
+        self.threads = threads
+        cores = min(Double(threads.count), Self.coresOfProcess)
+        window = Mutex(CPUWindow(nowNanoseconds: Clocks.monotonicNs(), cpuNanoseconds: Self.used(threads)))
+    }
+
+    /// The share of what they may use that the threads used over the last second or more, 0 to 1; nil in the first
+    /// second. Callers share the window. Any thread.
+    public func look() -> Double? {
+        let now = Clocks.monotonicNs()
+        let used = Self.used(threads)
+        return window.withLock { window in
+            let share = window.advance(nowNanoseconds: now, cpuNanoseconds: used, cores: cores)
+            return window.isMeasured ? share : nil
+        }
+    }
+
+    /// The same in thousandths.
+    public var thousandths: Int? { look().map { Int(($0 * 1_000).rounded()) } }
+
+    public func register(in registry: Registry) {
+        registry.sampled(
+            "serving_cpu_ratio", .gauge,
+            help: "CPU time of the loops that serve, over the last second or more, of what they may use, 0 to 1."
+        ) { samples in
+            if let share = self.look() { samples.add(share) }
+        }
+    }
+
+    private static func used(_ threads: [ThreadClock]) -> UInt64 { threads.reduce(0) { $0 + $1.nanoseconds } }
+
+    /// The cores this process is let run on, or less where its control group has a quota.
+    private static var coresOfProcess: Double {
+        let cores = Double(max(1, ProcessInfo.processInfo.activeProcessorCount))
+        return min(cores, CPUQuota.ofProcess { try? String(contentsOfFile: $0, encoding: .utf8) } ?? cores)
+    }
+}
