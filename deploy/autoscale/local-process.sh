@@ -49,9 +49,15 @@ start() {
     fi
     mkdir -p "$home"
     rm -f "$home/stopped"
-    # shellcheck disable=SC2086 # the prefix is words
-    setsid ${LOCAL_PROCESS_PREFIX:-} "$favorites" node --config "$folder/settings.yaml" --node-id "$name" \
-        --data-dir "$home/data" --link-port 0 --management-port 0 >>"$home/log" 2>&1 </dev/null 9>&- &
+    (
+        # The files of whoever called this, the lock among them, are not the node's.
+        for file in "/proc/$BASHPID/fd/"*; do
+            [ "${file##*/}" -le 2 ] || eval "exec ${file##*/}>&-"
+        done
+        # shellcheck disable=SC2086 # the prefix is words
+        exec setsid ${LOCAL_PROCESS_PREFIX:-} "$favorites" node --config "$folder/settings.yaml" --node-id "$name" \
+            --data-dir "$home/data" --link-port 0 --management-port 0
+    ) >>"$home/log" 2>&1 </dev/null &
     echo $! >"$home/pid"
     echo "$name started, process $!"
 }
