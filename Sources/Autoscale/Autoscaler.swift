@@ -60,8 +60,8 @@ public struct Autoscaler: Sendable {
     /// Looks at the cluster. To be called about once a second; more often does no harm. `nowMs` is of a clock that
     /// never goes back. Where another member is in charge nothing is called, but everything is followed.
     public mutating func look(at view: MembershipView, nowMs: Int64, isInCharge: Bool = true) -> AutoscaleDecision {
-        let nodes = view.members.filter { $0.heartbeat.kind.isNode }
-        let staying = nodes.filter { [.joining, .warming, .serving].contains($0.heartbeat.state) }
+        let nodes = view.members.filter { $0.heartbeat.kind.isNode && $0.heartbeat.state != .gone }
+        let staying = nodes.filter { $0.heartbeat.state != .draining }
         let overdue = note(view, nodes, staying, nowMs: nowMs)
         let (action, reason) = find(view, nodes, staying, nowMs: nowMs)
         var decision = AutoscaleDecision(

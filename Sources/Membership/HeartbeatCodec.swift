@@ -99,7 +99,8 @@ private struct HeartbeatReader {
         return Heartbeat(
             kind: kind, id: id, incarnation: incarnation, state: state, configuration: configuration, link: link,
             management: management, http: http, weight: weight, zone: zone,
-            servingLoad: load == 0 ? nil : load - 1, generationSeen: generation, positionSeen: position, clockMs: Int64(clock),
+            servingLoad: load == 0 ? nil : load - 1, generationSeen: generation, positionSeen: position,
+            clockMs: Int64(clock),
             holdings: try holdings(partitions: configuration.partitions))
     }
 

@@ -86,6 +86,9 @@ public final class NodeCore: Sendable {
     /// From now on others take over what is held here. The next heartbeat says so.
     public func drain() { life.withLock { $0.drain() } }
 
+    /// What replies say of how busy this process's loops are, in thousandths; nil where it was not measured.
+    public func set(servingLoad: Int?) { status.set(loadPermille: UInt32(clamping: servingLoad ?? 0)) }
+
     /// The node's part of a heartbeat.
     public func describe(in heartbeat: inout Heartbeat, address: MemberAddress?) {
         heartbeat.link = address

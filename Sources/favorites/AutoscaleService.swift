@@ -222,7 +222,9 @@ extension AutoscaleRules {
 extension MembershipView {
     /// Whether `router` is the live router of the lowest id.
     func isLeadingRouter(_ router: ID) -> Bool {
-        members.first { !$0.isSilent && $0.heartbeat.kind.isRouter && $0.heartbeat.state != .draining }?
-            .heartbeat.id == router
+        members.first {
+            !$0.isSilent && $0.heartbeat.kind.isRouter && ![.draining, .gone].contains($0.heartbeat.state)
+        }?
+        .heartbeat.id == router
     }
 }

@@ -88,6 +88,7 @@ final class Parts: Sendable {
         }
         node?.describe(in: &heartbeat, address: addresses.link)
         heartbeat.servingLoad = serving?.thousandths
+        node?.set(servingLoad: heartbeat.servingLoad)
         return heartbeat
     }
 
