@@ -106,20 +106,14 @@ if Context.environment["FAVORITES_CORE_ONLY"] == nil {
         .package(
             url: "https://github.com/apple/swift-configuration", from: "1.4.0",
             traits: ["YAML"]),
-        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
-        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ]
     targets += [
         .target(name: "CSpawn"),
-        .target(
-            name: "Hooks",
-            dependencies: [
-                "Autoscale", "CSpawn", "Membership", .product(name: "AsyncHTTPClient", package: "async-http-client"),
-                .product(name: "Crypto", package: "swift-crypto"), .product(name: "NIOHTTP1", package: "swift-nio"),
-            ] + nio),
+        .target(name: "CHMAC", linkerSettings: [.linkedLibrary("crypto")]),
+        .target(name: "Hooks", dependencies: ["Autoscale", "CHMAC", "CSpawn", "Membership"]),
         .target(name: "CRDKafka", linkerSettings: [.linkedLibrary("rdkafka")]),
         .target(name: "Settings", dependencies: ["Model", "Placement", argumentParser, configuration, logging]),
         .target(name: "Kafka", dependencies: ["Model", "CRDKafka", logging]),
@@ -152,9 +146,7 @@ if Context.environment["FAVORITES_CORE_ONLY"] == nil {
                 "Placement", "HTTPServer", "HTTP1", "Link", "Ingest", "Telemetry", argumentParser, lifecycle, logging,
                 unixSignals,
             ] + nio),
-        .testTarget(
-            name: "HooksTests",
-            dependencies: ["Autoscale", "Hooks", "Membership", "Model", "TestSupport"] + nio),
+        .testTarget(name: "HooksTests", dependencies: ["Autoscale", "Hooks", "Membership", "Model", "TestSupport"]),
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "TestSupport"]),
         .testTarget(name: "KafkaTests", dependencies: ["Kafka", "Model", "TestSupport", logging]),
         .testTarget(name: "HTTPServerTests", dependencies: ["HTTP1", "HTTPServer", "TestSupport", nioEmbedded] + nio),

@@ -4,7 +4,7 @@
 # nothing where all are there.
 set -euo pipefail
 
-build=(g++ make pkg-config liblz4-dev librdkafka-dev libsimdjson-dev libxxhash-dev zlib1g-dev)
+build=(g++ make pkg-config liblz4-dev librdkafka-dev libsimdjson-dev libssl-dev libxxhash-dev zlib1g-dev)
 tests=(curl iproute2 nftables nginx-light python3 valgrind varnish)
 bench=(lz4 wrk liburcu-dev libtbb-dev libdeflate-dev libisal-dev redis-server redis-tools libnginx-mod-http-lua lua-nginx-redis)
 deploy=(binutils curl prometheus python3-venv python3-yaml shellcheck systemd varnish yamllint)

@@ -1,12 +1,10 @@
 // A hook that is called by HTTP: the call as JSON, signed, under its idempotency key, a few times at most.
 
-import AsyncHTTPClient
 import Autoscale
 import Foundation
+import FoundationNetworking
 import Membership
-import NIOCore
-import NIOHTTP1
-public import NIOPosix
+import Synchronization
 
 public struct WebhookHook: Hook {
     /// Attempts of one call; the autoscaler calls again after its cool-down.
@@ -15,20 +13,18 @@ public struct WebhookHook: Hook {
     private let url: String
     private let key: WebhookKey
     private let timeout: Duration
-    private let group: MultiThreadedEventLoopGroup
     private let pause: Duration
     private let wallMs: @Sendable () -> Int64
 
     /// `timeout` is of one attempt; `pause` comes before the second and is doubled before the third. `url` begins with
     /// http:// or https://.
     public init(
-        url: String, key: WebhookKey, timeout: Duration, group: MultiThreadedEventLoopGroup,
-        pause: Duration = .seconds(1), wallMs: @escaping @Sendable () -> Int64
+        url: String, key: WebhookKey, timeout: Duration, pause: Duration = .seconds(1),
+        wallMs: @escaping @Sendable () -> Int64
     ) {
         self.url = url
         self.key = key
         self.timeout = timeout
-        self.group = group
         self.pause = pause
         self.wallMs = wallMs
     }
@@ -55,18 +51,6 @@ public struct WebhookHook: Hook {
     }
 
     public func call(_ call: HookCall) async -> HookResult {
-        var configuration = HTTPClient.Configuration()
-        // The signature is for this receiver alone.
-        configuration.redirectConfiguration = .disallow
-        configuration.timeout.connect = .milliseconds(timeout.milliseconds)
-        let client = HTTPClient(eventLoopGroupProvider: .shared(group), configuration: configuration)
-        let result = await attempts(call, client)
-        // Connections that are still open go with it; there is nothing to do about an error here.
-        try? await client.shutdown()
-        return result
-    }
-
-    private func attempts(_ call: HookCall, _ client: HTTPClient) async -> HookResult {
         let body = Self.body(of: call)
         var failure = HookFailure.stopped
         for attempt in 0..<Self.attemptsMax {
@@ -75,7 +59,7 @@ public struct WebhookHook: Hook {
                     return .failed(.stopped)
                 }
             }
-            switch await post(body, key: call.call.key, client) {
+            switch await post(body, key: call.call.key) {
             case .done(let text): return .done(text)
             case .failed(let reason): failure = reason
             }
@@ -91,29 +75,92 @@ public struct WebhookHook: Hook {
         return status >= 500 || status == 408 || status == 429
     }
 
-    private func post(_ body: [UInt8], key idempotencyKey: String, _ client: HTTPClient) async -> HookResult {
+    private func post(_ body: [UInt8], key idempotencyKey: String) async -> HookResult {
+        guard let url = URL(string: url) else { return .failed(.unreachable("autoscale.webhook.url is no URL")) }
         let timestamp = "\(wallMs() / 1_000)"
-        var request = HTTPClientRequest(url: url)
-        request.method = .POST
-        request.headers.add(name: "Content-Type", value: "application/json")
-        request.headers.add(name: "Idempotency-Key", value: idempotencyKey)
-        request.headers.add(name: "Favorites-Timestamp", value: timestamp)
-        request.headers.add(name: "Favorites-Signature", value: key.signature(timestamp: timestamp, body: body))
-        request.body = .bytes(body)
-        do {
-            let response = try await client.execute(request, timeout: .milliseconds(timeout.milliseconds))
-            // The answer's body is not read: the status says all.
-            let status = Int(response.status.code)
-            return (200..<300).contains(status) ? .done("status \(status)") : .failed(.refused(status: status))
-        } catch let error as HTTPClientError {
-            return .failed(error == .deadlineExceeded ? .timedOut(output: "") : .unreachable("\(error)"))
-        } catch {
-            // An error's text may tell the URL, which may hold a token; its kind does not.
-            return .failed(.unreachable("\(type(of: error))"))
-        }
+        var request = URLRequest(url: url)
+        request.httpMethod = "POST"
+        request.httpBody = Data(body)
+        request.setValue("application/json", forHTTPHeaderField: "Content-Type")
+        request.setValue(idempotencyKey, forHTTPHeaderField: "Idempotency-Key")
+        request.setValue(timestamp, forHTTPHeaderField: "Favorites-Timestamp")
+        request.setValue(key.signature(timestamp: timestamp, body: body), forHTTPHeaderField: "Favorites-Signature")
+        return await WebhookAttempt().run(request, timeout: timeout)
     }
 }
 
-extension Duration {
-    var milliseconds: Int64 { components.seconds * 1_000 + components.attoseconds / 1_000_000_000_000_000 }
+/// One request. It ends with the head of the answer, with an error, with the time, or where the task is cancelled;
+/// whatever comes first counts. The answer's body is not read: the status says all.
+private final class WebhookAttempt: NSObject, URLSessionDataDelegate {
+    private struct State {
+        var continuation: CheckedContinuation<HookResult, Never>?
+        var result: HookResult?
+    }
+
+    private let state = Mutex(State())
+
+    func run(_ request: URLRequest, timeout: Duration) async -> HookResult {
+        let session = URLSession(configuration: .ephemeral, delegate: self, delegateQueue: nil)
+        // The session keeps its delegate until then.
+        defer { session.invalidateAndCancel() }
+        let timer = Task {
+            guard (try? await Task.sleep(for: timeout)) != nil else { return }
+            end(.failed(.timedOut(output: "")))
+        }
+        defer { timer.cancel() }
+        session.dataTask(with: request).resume()
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let result = state.withLock { state in
+                    if state.result == nil { state.continuation = continuation }
+                    return state.result
+                }
+                if let result { continuation.resume(returning: result) }
+            }
+        } onCancel: {
+            end(.failed(.stopped))
+        }
+    }
+
+    private func end(_ result: HookResult) {
+        let continuation = state.withLock { state in
+            if state.result == nil { state.result = result }
+            defer { state.continuation = nil }
+            return state.continuation
+        }
+        continuation?.resume(returning: result)
+    }
+
+    private func end(_ response: URLResponse) {
+        let status = (response as? HTTPURLResponse)?.statusCode ?? 0
+        end((200..<300).contains(status) ? .done("status \(status)") : .failed(.refused(status: status)))
+    }
+
+    func urlSession(
+        _: URLSession, dataTask _: URLSessionDataTask, didReceive response: URLResponse,
+        completionHandler: @escaping (URLSession.ResponseDisposition) -> Void
+    ) {
+        end(response)
+        completionHandler(.cancel)
+    }
+
+    /// The signature is for this receiver alone: nobody is sent on.
+    func urlSession(
+        _: URLSession, task _: URLSessionTask, willPerformHTTPRedirection response: HTTPURLResponse,
+        newRequest _: URLRequest, completionHandler: @escaping (URLRequest?) -> Void
+    ) {
+        end(response)
+        completionHandler(nil)
+    }
+
+    func urlSession(_: URLSession, task _: URLSessionTask, didCompleteWithError error: (any Error)?) {
+        // An error's text may tell the URL, which may hold a token; its code does not.
+        let code = (error as? URLError)?.code
+        switch code {
+        case .timedOut?: end(.failed(.timedOut(output: "")))
+        case .cannotFindHost?: end(.failed(.unreachable("its host has no address")))
+        case .cannotConnectToHost?: end(.failed(.unreachable("nobody listens there")))
+        default: end(.failed(.unreachable("URLError \(code.map { "\($0.rawValue)" } ?? "without a code")")))
+        }
+    }
 }

@@ -1,6 +1,6 @@
 // The secret that webhooks are signed with. It is never printed: not by description, not by dump, not by an error.
 
-import Crypto
+import CHMAC
 import Foundation
 
 public struct WebhookKey: Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
@@ -8,7 +8,7 @@ public struct WebhookKey: Sendable, CustomStringConvertible, CustomDebugStringCo
     public static let bytesMin = 16
     public static let bytesMax = 4_096
 
-    private let key: SymmetricKey
+    private let key: [UInt8]
 
     public enum Problem: Error, Sendable, Hashable {
         case tooShort, tooLong
@@ -21,7 +21,7 @@ public struct WebhookKey: Sendable, CustomStringConvertible, CustomDebugStringCo
         while let last = bytes.last, last == 0x0A || last == 0x0D { bytes.removeLast() }
         guard bytes.count >= Self.bytesMin else { throw .tooShort }
         guard bytes.count <= Self.bytesMax else { throw .tooLong }
-        key = SymmetricKey(data: bytes)
+        key = bytes
     }
 
     public init(file path: String) throws(Problem) {
@@ -33,7 +33,10 @@ public struct WebhookKey: Sendable, CustomStringConvertible, CustomDebugStringCo
     /// `sha256=` and the HMAC in hexadecimal, over the time, a dot and the body, so that neither can be used with
     /// another of the other.
     public func signature(timestamp: String, body: [UInt8]) -> String {
-        let code = HMAC<SHA256>.authenticationCode(for: Array("\(timestamp).".utf8) + body, using: key)
+        let text = Array("\(timestamp).".utf8) + body
+        var code = [UInt8](repeating: 0, count: Int(CHMAC_BYTES))
+        let isSigned = unsafe chmac_sha256(key, key.count, text, text.count, &code)
+        precondition(isSigned != 0, "libcrypto has no SHA-256")
         return "sha256=" + code.map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined()
     }
 

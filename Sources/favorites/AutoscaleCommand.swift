@@ -59,14 +59,16 @@ private struct AutoscaleProcess: Service {
             timeouts: timeouts, logger: logger)
         defer { observer.stop() }
         let service = try AutoscaleService(
-            settings.autoscale, group: group, registry: registry, logger: logger, isInCharge: { _ in true },
+            settings.autoscale, registry: registry, logger: logger, isInCharge: { _ in true },
             cluster: { observer.cluster })
         let management: HTTPServer
         do {
             management = try await HTTPServer.start(
                 host: settings.host, port: settings.managementPort, group: group, observer: QuietObserver(),
                 wallSeconds: { Clocks.wallMs() / 1_000 }
-            ) { _ in ManagementAnswerer(parts: parts, registry: registry, isNode: false, isRouter: false) }
+            ) { loop in
+                ManagementAnswerer(parts: parts, registry: registry, isNode: false, isRouter: false, loop: loop)
+            }
         } catch {
             throw CommandError(
                 "management.port: cannot listen at \(settings.host):\(settings.managementPort): \(error); give another "

@@ -8,7 +8,6 @@ import Hooks
 import Logging
 import Membership
 import Model
-import NIOPosix
 import Settings
 import Synchronization
 import Telemetry
@@ -32,14 +31,14 @@ final class AutoscaleService: Sendable {
     /// `cluster` gives the members as far as they are known, nil while they are not. Fails where the hook's secret is
     /// missing.
     init(
-        _ settings: AutoscaleSettings, group: MultiThreadedEventLoopGroup, registry: Registry, logger: Logger,
+        _ settings: AutoscaleSettings, registry: Registry, logger: Logger,
         isInCharge: @escaping @Sendable (MembershipView) -> Bool, cluster: @escaping @Sendable () -> MembershipView?
     ) throws(CommandError) {
         self.settings = settings
         self.cluster = cluster
         self.isInCharge = isInCharge
         self.logger = logger
-        hook = try Self.makeHook(settings, group)
+        hook = try Self.makeHook(settings)
         metrics = AutoscaleMetrics(registry)
         registry.sampled(
             "autoscale_load_ratio", .gauge,
@@ -129,9 +128,7 @@ final class AutoscaleService: Sendable {
         }
     }
 
-    private static func makeHook(
-        _ settings: AutoscaleSettings, _ group: MultiThreadedEventLoopGroup
-    ) throws(CommandError) -> (any Hook)? {
+    private static func makeHook(_ settings: AutoscaleSettings) throws(CommandError) -> (any Hook)? {
         let environment = ProcessInfo.processInfo.environment
         switch settings.target {
         case nil: return nil
@@ -139,7 +136,7 @@ final class AutoscaleService: Sendable {
             return CommandHook(words: words, timeout: settings.hookTimeout, environment: environment)
         case .webhook(let url, let keyFile):
             return WebhookHook(
-                url: url, key: try key(keyFile, environment), timeout: settings.hookTimeout, group: group,
+                url: url, key: try key(keyFile, environment), timeout: settings.hookTimeout,
                 wallMs: Clocks.wallMs)
         }
     }

@@ -133,7 +133,7 @@ struct MemberService: Service {
         logger.info("joined the cluster", metadata: ["partitions": "\(count)"])
         if let autoscale = router?.autoscale {
             let service = try AutoscaleService(
-                autoscale, group: group, registry: registry, logger: logger,
+                autoscale, registry: registry, logger: logger,
                 isInCharge: { $0.isLeadingRouter(id) }, cluster: { parts.last?.view })
             parts.set(autoscaler: Task { await service.run() })
         }

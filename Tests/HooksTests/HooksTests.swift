@@ -2,8 +2,6 @@ import Autoscale
 import Foundation
 import Membership
 import Model
-import NIOCore
-import NIOPosix
 import TestSupport
 import Testing
 
@@ -149,12 +147,10 @@ struct WebhookTests {
     private func call(
         _ receiver: WebhookReceiver, timeout: Duration = .seconds(10), path: String = "/scale?token=t0ken"
     ) async throws -> HookResult {
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let hook = WebhookHook(
             url: "http://127.0.0.1:\(receiver.port)\(path)", key: try WebhookKey(Self.secret.utf8), timeout: timeout,
-            group: group, pause: .milliseconds(10), wallMs: { 1_773_403_200_000 })
+            pause: .milliseconds(10), wallMs: { 1_773_403_200_000 })
         let result = await hook.call(hookCall("n2"))
-        try await group.shutdownGracefully()
         #expect(!"\(result)".contains("t0ken") && !"\(result)".contains("s3cret"))
         return result
     }
@@ -205,14 +201,12 @@ struct WebhookTests {
 
     @Test func nobodyThereIsAFailure() async throws {
         let port = try freePort()
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let hook = WebhookHook(
             url: "http://127.0.0.1:\(port)/", key: try WebhookKey(Self.secret.utf8), timeout: .seconds(2),
-            group: group, pause: .milliseconds(1), wallMs: { 0 })
+            pause: .milliseconds(1), wallMs: { 0 })
         guard case .failed(.unreachable) = await hook.call(hookCall()) else {
             Issue.record("somebody answered")
             return
         }
-        try await group.shutdownGracefully()
     }
 }

@@ -6,7 +6,7 @@ enum Layers {
     /// Lowest first. A module imports modules of lower rows alone, never one of its own row.
     static let rows: [[String]] = [
         [
-            "CXXHash", "CLZ4", "CSimdjson", "CMemory", "CRDKafka", "CSpawn", "CZlib", "Model", "Telemetry",
+            "CXXHash", "CLZ4", "CSimdjson", "CMemory", "CHMAC", "CRDKafka", "CSpawn", "CZlib", "Model", "Telemetry",
             "Reclamation",
         ],
         ["Decode", "Render", "Placement", "Snapshot", "HTTP1", "Offer", "Kafka"],
