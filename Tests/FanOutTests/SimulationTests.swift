@@ -83,6 +83,8 @@ private final class Simulation {
         case 7: if !outstanding.isEmpty { refuse(outstanding.remove(at: roll(outstanding.count)), &actions) }
         case 8:
             let node = NodeIndex(roll(snapshot.nodes.count))
+            // What stands in the same process has no link.
+            if snapshot.nodes[node.slot].isLocal { break }
             for id in requests.keys { finish(id, .done) { [self] in $0.node == snapshot.nodes[node.slot].id } }
             machine.linkDown(node, nowNs: nowNs, actions: &actions)
         case 9:
