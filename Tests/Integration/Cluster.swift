@@ -160,6 +160,19 @@ final class Cluster {
         return (HTTPClient(port: http), client)
     }
 
+    /// Waits until each partition of the events topic is held by as many nodes as it is meant to be, and by no more.
+    func waitUntilSpread(replicas: Int) throws {
+        try wait(seconds: 60, for: "the partitions to be spread") {
+            let held = nodes.map { node -> Int in
+                guard let response = try? node.management.request("GET", "/health"),
+                    let health = try? JSONDecoder().decode(NodeHealth.self, from: Data(response.body))
+                else { return 0 }
+                return health.partitions.count { $0.topic == ModelKind.event.plural }
+            }
+            return held.allSatisfy { $0 > 0 } && held.reduce(0, +) == replicas * Self.partitions
+        }
+    }
+
     /// Publishes a folder with the program's own command.
     func publish(_ folder: String) throws {
         _ = try ChildProcess.run(

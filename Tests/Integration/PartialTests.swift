@@ -16,6 +16,7 @@ struct PartialTests {
         let strict = try cluster.startRouterManaged(now: instant, arguments: ["--cluster-replicas", "1"])
         let partial = try cluster.startRouterManaged(
             now: instant, arguments: ["--cluster-replicas", "1", "--router-partial-answers", "on"])
+        try cluster.waitUntilSpread(replicas: 1)
         try cluster.waitUntilApplied()
         // A team may have events anywhere, so all partitions are needed.
         let target = "/v1/api/app/mym/soccer?teamIds=nobody"
