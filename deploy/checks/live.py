@@ -1,6 +1,7 @@
 """deploy/local/up.sh, and what the running cluster says of the manifests. Ends everything that it has started."""
 
 import atexit
+import contextlib
 import json
 import os
 import random
@@ -62,7 +63,8 @@ class Cluster:
     def end(self):
         """Ends what still runs, and removes the folder."""
         for process in self.running():
-            os.kill(process, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def script(self, name, *arguments):

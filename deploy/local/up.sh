@@ -41,11 +41,16 @@ start() {
     wait_for 5 "starting $name" id_of "$name"
 }
 
-# healthy NAME: what compose.yaml calls healthy; a service without a check is healthy while it runs.
+# healthy NAME: what compose.yaml calls healthy; a service without a check is healthy when it listens where it is published.
 healthy() {
-    local check
+    local check host port
     mapfile -d '' -t check <"$folder/services/$1.health"
-    if [ ${#check[@]} -gt 0 ]; then "${check[@]}"; else id_of "$1" >/dev/null; fi
+    if [ ${#check[@]} -gt 0 ]; then
+        "${check[@]}"
+        return
+    fi
+    id_of "$1" >/dev/null || return 1
+    while IFS=: read -r host port; do (exec 3<>"/dev/tcp/$host/$port") || return 1; done <"$folder/services/$1.published"
 }
 
 # wait_healthy NAME: ends the wait at once where the process is gone.
