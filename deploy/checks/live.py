@@ -123,7 +123,7 @@ def served(cluster):
 
 def probes(cluster):
     """Every path that something is probed at answers 200 on a process of that kind."""
-    places = {"node": "node-1", "router": "router-1"}
+    places = {"node": "node-1", "router": "router-1", "autoscale": "autoscale"}
     asked = set()
     for pod in pods().values():
         one = pod["spec"]["containers"][0]
@@ -179,7 +179,7 @@ def documented(cluster):
 def scrape(cluster):
     """Adds what the members export now."""
     for name, one in compose().items():
-        if (one.get("command") or [""])[0] not in ("node", "router") or "profiles" in one:
+        if (one.get("command") or [""])[0] not in ("node", "router", "autoscale") or "profiles" in one:
             continue
         _, _, body = get(cluster.url(name, flag(one["command"], "management-port"), "/metrics"))
         for metric, labels in re.findall(r"^([a-z_:][a-z0-9_:]*)(?:\{(.*)\})? ", body, re.MULTILINE):
@@ -241,7 +241,7 @@ def queried(cluster):
     api = cluster.published("prometheus", "/api/v1")
     ask = lambda path: json.loads(get(api + path)[2] or "{}").get("data", {})
     healthy = until(15, lambda: len(
-        [one for one in ask("/targets").get("activeTargets", []) if one["health"] == "up"]) == 5)
+        [one for one in ask("/targets").get("activeTargets", []) if one["health"] == "up"]) == 6)
     if not healthy:
         yield f"Prometheus does not reach all members: {[one['lastError'] for one in ask('/targets')['activeTargets']]}"
     rules = [rule for group in ask("/rules").get("groups", []) for rule in group["rules"]]

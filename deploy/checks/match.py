@@ -111,7 +111,7 @@ def compose_scraped():
     jobs = {job["job_name"]: sorted(target for group in job["static_configs"] for target in group["targets"])
             for job in documents("prometheus/prometheus.yml")[0]["scrape_configs"]}
     wanted = {}
-    for name, one in members().items():
+    for name, one in {**members(), "autoscale": compose()["autoscale"]}.items():
         if "profiles" in one:
             continue
         job = f"favorites-{one['command'][0]}"

@@ -32,7 +32,7 @@ def ends_as_expected(where, words, settings, port, folder):
         key = word.split("=")[0]
         replaced = {"--management-port": port, "--data-dir": f"{folder}/data", "--config": f"{folder}/favorites.yaml"}
         given.append(f"{key}={replaced[key]}" if key in replaced else word)
-    if not any(word.startswith("--data-dir=") for word in given):
+    if words[0] != "autoscale" and not any(word.startswith("--data-dir=") for word in given):
         given.append(f"--data-dir={folder}/data")
     result = run(FAVORITES, *given, seconds=20)
     if result.returncode != 69 or "management.port" not in result.stderr:
