@@ -8,8 +8,9 @@ trap steps_summary EXIT
 
 # All tests are Swift Testing's; XCTest's empty run is left out, since the leak check stumbles over its runner.
 test=(swift test --disable-xctest)
-# TidyTests read the sources: a sanitizer finds nothing in them that the plain run would not.
-core=(env FAVORITES_CORE_ONLY=1 "${test[@]}" --skip '^TidyTests\.')
+# TidyTests read the sources, and the simulation is one thread of plain values: a sanitizer finds nothing in them that the
+# plain run would not.
+core=(env FAVORITES_CORE_ONLY=1 "${test[@]}" --skip '^TidyTests\.' --skip '^SimulationTests\.')
 
 # One test after another: each has a whole cluster of processes. A filter that matches nothing passes; that must not look like success.
 integration_tests() {
@@ -20,7 +21,10 @@ integration_tests() {
 
 step "Debian packages" scripts/deps.sh test
 step "debug build" swift build --build-tests
-step "unit tests" "${test[@]}" --skip-build --skip '^Integration\.'
+step "unit tests" "${test[@]}" --skip-build --skip '^Integration\.' --skip '^HooksTests\.'
+# They wait for processes, and must not wait for a thread that another test computes on.
+step "tests of hooks" "${test[@]}" --skip-build --no-parallel --filter '^HooksTests\.'
+step "simulation" make sim SEEDS=300
 step "core under the thread sanitizer" "${core[@]}" --scratch-path .build-tsan --sanitize thread
 # These two start processes, and Foundation's Process keeps some memory for good, which the leak check tells.
 step "core under the address sanitizer" "${core[@]}" --scratch-path .build-asan --sanitize address \

@@ -3,11 +3,11 @@ import TestSupport
 import Testing
 
 struct ClusterSimulationTests {
-    /// A few of the seeds of `make sim`, others each time.
-    @Test(arguments: 0..<8)
+    /// A few of the seeds of `make sim`, others each time. CI runs some hundred more in a release build.
+    @Test(arguments: 0..<4)
     func allHolds(round: Int) {
         let first = SeededGenerator.forTest().seed >> 16
-        for seed in first..<first + 25 {
+        for seed in first..<first + 5 {
             let result = Simulation.run(seed: seed)
             #expect(result.failure == nil, "make sim SEED=\(seed)")
             #expect(result.answered > 0, "seed \(seed)")
