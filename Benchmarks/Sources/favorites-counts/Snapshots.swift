@@ -53,9 +53,15 @@ private func write(_ scope: SnapshotScope, of fixture: Fixture) -> [[UInt8]] {
     return [encoder.start()] + pieces + [encoder.finish()]
 }
 
+/// A function of its own, since a span must not outlive the scope it is taken in.
+private func next(
+    _ bytes: [UInt8], _ range: Range<Int>, _ decoder: inout SnapshotDecoder
+) throws(SnapshotError) -> SnapshotDecoder.Piece? {
+    try decoder.step(bytes.span.extracting(range))
+}
+
 private func load(_ pieces: [[UInt8]], _ scope: SnapshotScope, into writer: StoreWriter) -> Int {
     let bytes = pieces.flatMap { $0 }
-    let all = bytes.span
     var decoder = SnapshotDecoder()
     var checker: SnapshotChecker?
     var load = writer.beginLoad(scope, renderedAt: newestGlobals)
@@ -63,7 +69,7 @@ private func load(_ pieces: [[UInt8]], _ scope: SnapshotScope, into writer: Stor
     do throws(SnapshotError) {
         while !decoder.isAtEnd {
             let needed = decoder.needed
-            let piece = try decoder.step(all.extracting(position..<position + needed))
+            let piece = try next(bytes, position..<position + needed, &decoder)
             position += needed
             switch piece {
             case .header(let header): checker = SnapshotChecker(header)
