@@ -6,8 +6,8 @@
 //   12      8      checksum of all that follows: FNV-1a of 64 bits, against damage, not against malice
 //   20      …      text: the cluster's place; u32 partitions, u32 replicas (0: all), u64 fingerprint of the topics;
 //                  i64 generation, i64 the log's clock, i64 position (-1: none); u32 members, and for each i64 offset,
-//                  i64 timestamp, i64 when it was read by the log's clock, i64 offset of its last change, u8 silent,
-//                  u32 length and its heartbeat
+//                  i64 timestamp, by the log's clock i64 when it was read and i64 since when it is a member, i64 offset of
+//                  its last change, u8 silent, u32 length and its heartbeat
 //
 // A text is a u32 length and its bytes. Strict: what is not exactly what `encode` writes is refused.
 
@@ -68,6 +68,7 @@ public struct KeptView: Sendable, Equatable {
             payload.append(fixed: member.offset.rawValue)
             payload.append(fixed: member.timestampMs)
             payload.append(fixed: member.readAtMs)
+            payload.append(fixed: member.sinceMs)
             payload.append(fixed: member.changedAt.rawValue)
             payload.append(member.isSilent ? 1 : 0)
             payload.append(text: member.heartbeat.encode())
@@ -138,6 +139,8 @@ private struct KeptViewReader {
         let offset = Offset(try fixed(Int64.self, "offset"))
         let timestampMs = try fixed(Int64.self, "timestamp")
         let readAtMs = try fixed(Int64.self, "read at")
+        let sinceMs = try fixed(Int64.self, "since")
+        guard (0...Heartbeat.clockMsMax).contains(sinceMs) else { throw .damaged("since") }
         let changedAt = Offset(try fixed(Int64.self, "changed at"))
         let silent = try fixed(UInt8.self, "silent")
         guard silent <= 1 else { throw .damaged("silent") }
@@ -145,7 +148,7 @@ private struct KeptViewReader {
         do throws(HeartbeatError) {
             return Member(
                 heartbeat: try Heartbeat.decode(Array(text)), offset: offset, timestampMs: timestampMs,
-                readAtMs: readAtMs, isSilent: silent == 1, changedAt: changedAt)
+                readAtMs: readAtMs, isSilent: silent == 1, sinceMs: sinceMs, changedAt: changedAt)
         } catch {
             throw .damaged("heartbeat: \(error)")
         }

@@ -66,6 +66,8 @@ public struct Member: Sendable, Hashable {
     /// The log's clock when its last record was read.
     public var readAtMs: Int64
     public var isSilent: Bool
+    /// The log's clock when it became a member, or spoke again after silence.
+    public var sinceMs: Int64
     /// Of the record that last changed what it may be asked for: whoever has read it knows.
     public var changedAt: Offset
 }
@@ -112,7 +114,7 @@ public struct MembershipView: Sendable, Equatable {
         advanceClock(known: known, timestampMs: timestampMs, carriedMs: heartbeat.clockMs)
         byID[id] = Member(
             heartbeat: heartbeat, offset: offset, timestampMs: timestampMs, readAtMs: clockMs, isSilent: false,
-            changedAt: known?.changedAt ?? offset)
+            sinceMs: known.flatMap { $0.isSilent ? nil : $0.sinceMs } ?? clockMs, changedAt: known?.changedAt ?? offset)
         // Nobody can have seen a generation above its own record; such a one is a mistake and not taken over.
         if heartbeat.generationSeen.rawValue < offset.rawValue {
             generation = max(generation, heartbeat.generationSeen)

@@ -36,10 +36,17 @@ public struct NodeLife: Sendable {
             isSafeToRemove = isSafe(state.view, ready.intersection(held).subtracting(actions.drop))
             return nil
         }
-        let wish = held.union(actions.load).subtracting(actions.drop)
+        let wish = held.union(actions.load).subtracting(isHeard(state.view) ? actions.drop : PartitionSet())
         guard wish != held else { return nil }
         held = wish
         return wish
+    }
+
+    /// Whether this node has been heard all through the silent time. One that was cut off reads of routers that are gone:
+    /// they may have been cut off with it. They still ask it, and are heard again as soon as it is.
+    private func isHeard(_ view: MembershipView) -> Bool {
+        guard let member = view.member(node), !member.isSilent else { return false }
+        return view.clockMs - member.sinceMs >= view.timeouts.silentMs
     }
 
     /// From now on others take over. What was never placed here is safe at once.

@@ -40,6 +40,29 @@ struct NodeLifeTests {
         #expect(life.state(ready: PartitionSet()) == .serving)
     }
 
+    /// A node that was cut off reads that it is gone, and every router with it: it drops nothing by that.
+    @Test func whoComesBackDropsNothingBeforeRoutersAreHeard() throws {
+        var life = NodeLife(node: Self.me)
+        func held(_ heartbeats: [Heartbeat]) throws -> PartitionSet {
+            let view = try HoldPlanTests.view(heartbeats)
+            let placement = Placement.place(members: view.placementMembers, partitions: 12, replicas: .count(1))
+            _ = life.update(ClusterState(view: view, placement: placement), ready: life.held)
+            return life.held
+        }
+        func other(clockMs: Int64) -> Heartbeat {
+            var other = makeNode("b", ready: Self.allReady)
+            other.clockMs = clockMs
+            return other
+        }
+        #expect(try held([makeNode("a")]) == Self.all)
+        #expect(try held([makeNode("a"), other(clockMs: 90_000)]) == Self.all)
+        // Its own heartbeat is read again, maybe in one go with the news that it was gone.
+        let back = [makeNode("a"), other(clockMs: 90_000), makeNode("a")]
+        #expect(try held(back) == Self.all)
+        #expect(try held(back + [other(clockMs: 94_999)]) == Self.all)
+        #expect(try held(back + [other(clockMs: 95_000)]) != Self.all)
+    }
+
     struct Drain: Sendable {
         var note: String
         var others: [Heartbeat]

@@ -26,7 +26,7 @@ extension Simulation {
     private func isUndisturbed(_ node: SimProcess, _ router: SimProcess, sinceUs: Int64) -> Bool {
         let pair = pair(router, node)
         return [node, router].allSatisfy { $0.isUp && !$0.isPaused && $0.disturbedUs < sinceUs } && pair.cuts == 0
-            && pair.changedUs < sinceUs && pair.extraUs < 200_000
+            && pair.changedUs < sinceUs && pair.extraUs == 0
     }
 
     private func holds(_ routing: RoutingSnapshot, _ process: SimProcess, _ partition: PartitionID) -> Bool {
@@ -91,19 +91,25 @@ extension Simulation {
 
     func checkDrop(_ partition: PartitionID, by process: SimProcess) {
         let others = nodes.filter { $0 !== process && $0.node?.ready.contains(partition) == true }
-        let known = process.session?.view.readyHolders.filter {
-            $0.node != process.id && $0.partitions.contains(partition)
-        }
+        guard let view = process.session?.view else { return }
         // Those it counted on may have ended just now, which nobody could know.
-        let haveEnded = known?.contains { holder in !nodes.contains { $0.id == holder.node } } == true
+        let haveEnded = view.readyHolders.contains { holder in
+            holder.node != process.id && holder.partitions.contains(partition)
+                && !nodes.contains {
+                    $0.id == holder.node && $0.incarnation == view.member(holder.node)?.heartbeat.incarnation
+                }
+        }
         if others.isEmpty, !haveEnded { return fail("\(process.name) dropped the last copy of \(partition)") }
         // A router that hears nothing is waited for, but not for ever.
         guard process.node?.isOverdue(partition) == false else { return }
-        let sinceUs = nowUs - min(SimProcess.timeouts.graceMs, Self.holdDeadlineMs) * 900
         for router in processes where router.isUp && !router.isStopping && router.incarnation != nil {
             guard let snapshot = router.router?.machine.snapshot, snapshot.partitionCount > 0 else { continue }
-            let isDeaf = router.isPaused || !router.reachesKafka
-            guard !isDeaf || max(router.disturbedUs, router.kafkaChangedUs) > sinceUs else { continue }
+            // One that hears nothing is waited for until its grace is over. When it hears again, it takes a moment.
+            let isMember = view.member(router.id)?.heartbeat.incarnation == router.incarnation
+            let isDeaf =
+                router.isPaused || !router.reachesKafka
+                || max(router.disturbedUs, router.kafkaChangedUs) > nowUs - Self.hearUs
+            guard isMember || !isDeaf else { continue }
             let knows = snapshot.nodes.contains { $0.id != process.id && $0.holds.contains(partition) }
             if !knows { fail("\(process.name) dropped \(partition) before \(router.name) knew who else has it") }
         }

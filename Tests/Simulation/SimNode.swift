@@ -42,8 +42,9 @@ final class SimNode {
     private var loadCount = 0
     private var parked: [SimQuery] = []
     private var wanted: PartitionSet?
-    /// Since when each partition is placed elsewhere.
-    private var surplusSinceUs: [Int64?]
+    /// The log's clock at which each partition was first seen placed elsewhere, and that clock now.
+    private var surplusSinceMs: [Int64?]
+    private var clockMs: Int64 = 0
     /// Beyond 0 it applies nothing.
     var stalls = 0
 
@@ -57,7 +58,7 @@ final class SimNode {
         applied = Array(repeating: Offset(0), count: world.ends.count)
         globals = GlobalPosition(partitionCounts: Simulation.globalCounts)
         readySinceUs = Array(repeating: 0, count: world.ends.count)
-        surplusSinceUs = Array(repeating: nil, count: world.ends.count)
+        surplusSinceMs = Array(repeating: nil, count: world.ends.count)
         world.after(1_000, process) { [unowned self] in turn() }
     }
 
@@ -81,10 +82,9 @@ final class SimNode {
         areGlobalsReady && ready.contains(partition) && readySinceUs[Int(partition.rawValue)] < sinceUs
     }
 
-    /// Whether the hand-over's deadline may have passed.
+    /// Whether the hand-over's deadline has passed.
     func isOverdue(_ partition: PartitionID) -> Bool {
-        let sinceUs = surplusSinceUs[Int(partition.rawValue)] ?? world.nowUs
-        return world.nowUs - sinceUs >= Simulation.holdDeadlineMs * 950
+        clockMs - (surplusSinceMs[Int(partition.rawValue)] ?? clockMs) >= Simulation.holdDeadlineMs
     }
 
     func reaches(_ partition: PartitionID, _ offset: Offset) -> Bool { applied[Int(partition.rawValue)] >= offset }
@@ -93,9 +93,10 @@ final class SimNode {
 
     func update(_ state: ClusterState) {
         let placed = state.placement.partitions(of: process.id)
-        for partition in surplusSinceUs.indices {
-            let since = surplusSinceUs[partition] ?? world.nowUs
-            surplusSinceUs[partition] = placed.contains(PartitionID(partition)) ? nil : since
+        clockMs = state.view.clockMs
+        for partition in surplusSinceMs.indices {
+            let since = surplusSinceMs[partition] ?? clockMs
+            surplusSinceMs[partition] = placed.contains(PartitionID(partition)) ? nil : since
         }
         guard var wish = life.update(state, ready: ready) else { return }
         if world.isBroken(.dropsBeforeReady) { wish = placed }

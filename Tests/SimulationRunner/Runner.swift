@@ -86,7 +86,8 @@ struct Runner {
         var options = arguments.options
         options.traces = true
         if let failed = totals.failed {
-            print(Simulation.run(seed: failed.seed, options).trace.suffix(300).joined(separator: "\n"))
+            let trace = Simulation.run(seed: failed.seed, options).trace
+            print(trace.suffix(arguments.options.traces ? trace.count : 300).joined(separator: "\n"))
             print("\nseed \(failed.seed) failed: \(failed.failure)\nto repeat it: make sim SEED=\(failed.seed)")
             exit(1)
         }
