@@ -13,6 +13,8 @@ private final class Scaled {
     let reference = Reference()
     let nodes: String
     private(set) var autoscalers: [ChildProcess] = []
+    /// A process ends with its object.
+    private var routers: [ChildProcess] = []
 
     init(binary: String) throws {
         kafka = try TestKafka(binary: binary)
@@ -97,6 +99,7 @@ private final class Scaled {
                 "router", "--data-dir", kafka.folder.path + "/" + name, "--node-id", name, "--http-port", "\(http)",
                 "--management-port", "\(management)", "--clock-fixed", Served.now, "--cluster-replicas", "max",
             ] + kafka.arguments + arguments, folder: kafka.folder)
+        routers.append(process)
         return Routing(process: process, http: HTTPClient(port: http), management: HTTPClient(port: management))
     }
 }
@@ -178,7 +181,8 @@ struct AutoscaleTests {
             return try asked % 20 == 0 && router.serving().count == 1
         }
         #expect(Set(scaled.calls("shrink")).count == 1)
-        #expect(try scaled.list().count { $0.pid > 0 } == 1)
+        // It has said goodbye, and ends.
+        try wait(seconds: 30, for: "one process to be left") { try scaled.list().count { $0.pid > 0 } == 1 }
         #expect(asked > 20)
     }
 
