@@ -111,8 +111,6 @@ public struct NoHolderReasons: Hashable, Sendable, BitwiseCopyable {
 
     public func contains(_ reason: NoHolderReason) -> Bool { bits & 1 << UInt16(reason.rawValue) != 0 }
 
-    public mutating func formUnion(_ other: NoHolderReasons) { bits |= other.bits }
-
     public var reasons: [NoHolderReason] { NoHolderReason.allCases.filter(contains) }
 }
 

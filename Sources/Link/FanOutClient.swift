@@ -168,7 +168,10 @@ public final class FanOutClient {
         }
         unsafe local.answer(query, needs: needs, knowing: isSettled ? settled.progress : nil) {
             part, shown, freshness in
-            if let shown { memory.raise(partitions, shown: shown, view: &view) }
+            if let shown {
+                if let last = localGlobals.take(shown) { lower(last, to: shown.globals) }
+                memory.raise(partitions, shown: shown, view: &view)
+            }
             // With news in a settled state its needs were not compared, so that is no new one.
             settled = isSettled && shown != nil ? Settled() : next
             isAnswered = true

@@ -120,8 +120,8 @@ private struct HeartbeatReader {
             last = packed >> 1
             holdings.append(
                 Holding(
-                    partition: PartitionID(last), isReady: packed & 1 == 1, applied: Offset(try signed("applied")),
-                    lag: try signed("lag")))
+                    partition: PartitionID(last), isReady: packed & 1 == 1, applied: Offset(try bounded("applied")),
+                    lag: try bounded("lag")))
         }
         return holdings
     }
@@ -147,6 +147,13 @@ private struct HeartbeatReader {
     private mutating func signed(_ field: String) throws(HeartbeatError) -> Int64 {
         let value = try varint(field)
         return Int64(bitPattern: value >> 1) ^ -Int64(bitPattern: value & 1)
+    }
+
+    /// A position or a number of messages: two of them add up without overflow.
+    private mutating func bounded(_ field: String) throws(HeartbeatError) -> Int64 {
+        let value = try signed(field)
+        guard abs(value / 2) < Heartbeat.clockMsMax / 2 else { throw .malformed(field: field) }
+        return value
     }
 
     private mutating func number(_ field: String, _ range: ClosedRange<Int>) throws(HeartbeatError) -> Int {

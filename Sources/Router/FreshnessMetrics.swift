@@ -33,7 +33,11 @@ struct FreshnessMetrics: Sendable {
         1_000_000_000, 2_500_000_000, 5_000_000_000, 10_000_000_000, 30_000_000_000, 60_000_000_000,
     ])
 
-    func answered(_ freshness: Freshness) { ages.observe(nanoseconds: UInt64(freshness.ageMs) * 1_000_000) }
+    /// Not where the age is unknown, which no bucket and no sum can say.
+    func answered(_ freshness: Freshness) {
+        guard freshness.ageMs != .max else { return }
+        ages.observe(nanoseconds: UInt64(freshness.ageMs) * 1_000_000)
+    }
 
     /// A message of this timestamp, the newest of its node, is seen for the first time. Another machine wrote the
     /// timestamp, so it may lie ahead of this one's clock; it then counts as no time at all.

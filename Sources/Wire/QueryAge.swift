@@ -19,7 +19,8 @@ public struct QueryAge: Sendable {
     /// outside and may be anything.
     public mutating func received(sentMs: UInt64, nowMs: UInt64) -> UInt64 {
         if nowMs >= windowEndMs ?? 0 {
-            leastBefore = least
+            // After a window without a frame the one before it is of long ago.
+            leastBefore = nowMs &- (windowEndMs ?? 0) >= Self.windowMs ? .max : least
             least = .max
             windowEndMs = nowMs + Self.windowMs
         }

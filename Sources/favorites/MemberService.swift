@@ -220,7 +220,11 @@ struct MemberService: Service {
             if let node = parts.node, parts.failure == nil { await drain(node, cluster, until: deadline) }
             await cluster.leave()
         }
-        if let router = parts.router { await router.drain(deadline: Self.left(until: deadline)) }
+        // However long the node took, what was asked of the router is answered.
+        if let router = parts.router {
+            let answered = (self.router?.requestDeadline ?? .zero) + .seconds(1)
+            await router.drain(deadline: max(answered, Self.left(until: deadline)))
+        }
         // What all that took of the time is gone for the node's snapshots.
         if let node = parts.node {
             await node.stop(drain: Self.left(until: deadline))

@@ -54,6 +54,14 @@ struct DiskFaultTests {
             try Data((text ?? "").utf8).write(to: URL(fileURLWithPath: orders), options: .atomic)
         }
 
+        /// In one call, since the process writes into the folder meanwhile.
+        func takeAway() throws {
+            let place = kafka.folder.path + "/away-\(UUID().uuidString)"
+            guard unsafe rename(snapshots, place) == 0 || errno == ENOENT else {
+                throw WaitFailure(description: "rename: \(errno)")
+            }
+        }
+
         func files() -> [String] {
             ((try? FileManager.default.contentsOfDirectory(atPath: snapshots)) ?? []).sorted()
         }
@@ -123,17 +131,21 @@ struct DiskFaultTests {
         let first = try setup.serve()
         try first.waitUntilRight(Self.target, setup.reference)
         try waitForMore(first, "ok")
-        try FileManager.default.removeItem(atPath: setup.snapshots)
+        try setup.takeAway()
         try wait(seconds: 30, for: "the files again:\n\(first.process.output.suffix(2000))") {
             setup.files().contains { $0.hasSuffix(".snapshot") }
         }
-        // Something else stands where it was.
-        try FileManager.default.removeItem(atPath: setup.snapshots)
-        try Data().write(to: URL(fileURLWithPath: setup.snapshots))
+        // Something else stands where it was. The process may be quicker and make its folder again.
+        try wait(seconds: 30, for: "a file in the folder's place") {
+            try setup.takeAway()
+            let file = unsafe open(setup.snapshots, O_WRONLY | O_CREAT | O_EXCL, 0o600)
+            if file >= 0 { close(file) }
+            return file >= 0
+        }
         try waitForMore(first, "failed")
         try first.waitUntilRight(Self.target, setup.reference)
         first.process.kill()
-        try FileManager.default.removeItem(atPath: setup.snapshots)
+        try setup.takeAway()
         let second = try setup.serve()
         try second.waitUntilRight(Self.target, setup.reference)
     }

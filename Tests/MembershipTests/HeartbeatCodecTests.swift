@@ -31,7 +31,7 @@ struct HeartbeatCodecTests {
             holdings: (0..<partitions).filter { _ in Bool.random(using: &random) }.map {
                 Holding(
                     partition: PartitionID($0), isReady: Bool.random(using: &random),
-                    applied: Offset(Int64(bitPattern: random.next())), lag: Int64(bitPattern: random.next()))
+                    applied: Offset(Int64(bitPattern: random.next()) / 8), lag: Int64(bitPattern: random.next()) / 8)
             })
     }
 
@@ -95,7 +95,7 @@ struct HeartbeatCodecTests {
         }
         #expect(heartbeat.encode().count < 10 << 10)
         heartbeat.holdings = (0..<512).map {
-            Holding(partition: PartitionID($0), isReady: true, applied: Offset(.max), lag: .max)
+            Holding(partition: PartitionID($0), isReady: true, applied: Offset(.max / 8), lag: .max / 8)
         }
         #expect(heartbeat.encode().count <= Heartbeat.bytesMax)
     }

@@ -21,19 +21,24 @@ keys=${STATE_DIRECTORY:-/var/lib/favorites-autoscale}
 mkdir -p "$keys" || fail "cannot make $keys" 71
 exec 9>"$keys/lock"
 flock -w 10 9 || fail "another call holds $keys/lock" 71
-if [ -e "$keys/$key" ]; then
-    echo "done before: $(<"$keys/$key")"
-    exit 0
-fi
 case $1 in
 scale-out)
     unit=favorites-node@auto-${AUTOSCALE_GENERATION:?is set by the autoscaler}.service
+    # One that was started and has failed before anybody heard of it is asked for again under its key.
+    if [ -e "$keys/$key" ] && systemctl is-active --quiet "$unit"; then
+        echo "done before: $(<"$keys/$key")"
+        exit 0
+    fi
     systemctl start --no-block "$unit" 9>&-
     echo "started $unit" | tee "$keys/$key"
     ;;
 scale-in)
     [[ ${AUTOSCALE_NODE:?is set by the autoscaler} =~ ^[A-Za-z0-9._:-]{1,64}$ ]] || fail "'$AUTOSCALE_NODE' is no node"
     unit=favorites-node@$AUTOSCALE_NODE.service
+    if [ -e "$keys/$key" ]; then
+        echo "done before: $(<"$keys/$key")"
+        exit 0
+    fi
     systemctl is-active --quiet "$unit" || fail "$unit does not run on this machine" 69
     systemctl stop --no-block "$unit" 9>&-
     echo "stopped $unit" | tee "$keys/$key"
