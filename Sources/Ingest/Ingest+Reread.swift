@@ -21,8 +21,8 @@ struct Reread {
     var position = Offset(0)
     /// Slots of the keys that were named.
     var named: Set<UInt32> = []
-    /// Keys that were not, once the target is reached.
-    var gone: [ID]?
+    /// Keys that were not, once the target is reached, with the offsets of their last messages.
+    var gone: [(id: ID, offset: Offset)]?
     var deleted = 0
 }
 
@@ -100,7 +100,11 @@ extension Ingest {
             // It makes nothing visible that a position would have to stand for: the offset is that of the last one applied.
             let offset = Offset(max(0, writer.applied(partition).rawValue - 1))
             for _ in 0..<min(Self.dropBudget, gone.count) {
-                let id = gone.removeLast()
+                let (id, listed) = gone.removeLast()
+                // A message may have brought it back since it was listed.
+                guard let slot = writer.knownSlot(partition.kind, id, in: partition.partition),
+                    !reread.named.contains(slot), writer.offset(partition.kind, at: slot) == listed
+                else { continue }
                 if writer.delete(partition.kind, id, partition: partition.partition, offset: offset) == .deleted {
                     reread.deleted += 1
                 }

@@ -157,6 +157,8 @@ extension Ingest {
     ) {
         snapshots.restores[header.scope] = Restore(header: header, isPeers: isPeers)
         for (partition, bounds) in found {
+            // What an earlier reading named is no measure of what the file brings.
+            rereads[partition] = nil
             // A message that the log has lost by retention says nothing.
             let position = header.position(of: partition)
             let last = position.last.flatMap { $0.offset >= bounds.start ? $0.offset : nil }

@@ -88,7 +88,8 @@ public struct EventImage {
             json <= Limits.eventRecordBytesMax, unsafe image.count >= event.textStart + json,
             unsafe event.nameIsEscaped || image.count == event.textStart + json
         else { return "its participants or text" }
-        guard unsafe event.offset >= 0, unsafe imageID(event.json, event.idCount) != nil else {
+        guard unsafe (0...imageOffsetMax).contains(event.offset), unsafe imageID(event.json, event.idCount) != nil
+        else {
             return "its offset or id"
         }
         // The name stands between the id and the quotation mark before the middle.
@@ -178,7 +179,7 @@ public struct ReferenceImage {
         let model = unsafe ReferenceImage(image)
         guard unsafe Sport(rawValue: model.number(14, UInt8.self)) != nil,
             unsafe model.number(15, UInt8.self) < 8, unsafe model.partition < partitionCount,
-            unsafe model.offset >= 0
+            unsafe (0...imageOffsetMax).contains(model.offset)
         else { return "its sport, flags, partition or offset" }
         let own = unsafe model.ownCount
         let nameStart = unsafe imageIDOffset + model.idCount + imageNameGap
@@ -217,6 +218,8 @@ private let noName = UInt32.max
 
 /// Every JSON object begins `{"id":"…"`, and a reference's name stands behind `","name":"`.
 let imageIDOffset = 7
+/// The position behind it can still be told, and compared with others.
+let imageOffsetMax: Int64 = 1 << 62
 let imageNameGap = 10
 
 /// The id within an image's text; nil where none stands there.

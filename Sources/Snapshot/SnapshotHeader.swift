@@ -134,6 +134,10 @@ public struct SnapshotHeader: Equatable, Sendable {
         let lineage = try reader.number(UInt64.self)
         var counts: [UInt64] = []
         for _ in 0..<4 { counts.append(try reader.number(UInt64.self)) }
+        // A peer may say anything; times and sizes within these can be added and subtracted.
+        let times: ClosedRange<Int64> = 0...1 << 53
+        guard times.contains(createdMs), times.contains(caughtUpMs) else { throw SnapshotError(.malformed, "a time") }
+        guard counts.allSatisfy({ $0 <= 1 << 40 }) else { throw SnapshotError(.malformed, "a size") }
         guard (1...Limits.partitionsMax).contains(partitionCount) else {
             throw SnapshotError(.malformed, "\(partitionCount) partitions")
         }

@@ -12,16 +12,21 @@ extension StoreWriter {
         return slot
     }
 
-    /// The known keys of a partition whose slot and last message's offset `isWanted` takes. Goes through all there are,
+    /// The offset of the last message of a known model at `slot`; nil where there is none.
+    public func offset(_ kind: ModelKind, at slot: UInt32) -> Offset? {
+        kind == .event ? unsafe store.event(slot)?.offset : unsafe store[kind].record(slot)?.offset
+    }
+
+    /// The known keys of a partition whose slot and last message's offset `isWanted` takes, with that offset. Goes through all there are,
     /// in one go: some 50 ns each.
-    public func keys(of source: TopicPartition, _ isWanted: (UInt32, Offset) -> Bool) -> [ID] {
-        var keys: [ID] = []
+    public func keys(of source: TopicPartition, _ isWanted: (UInt32, Offset) -> Bool) -> [(id: ID, offset: Offset)] {
+        var keys: [(id: ID, offset: Offset)] = []
         if source.kind == .event {
             _ = unsafe store.partitions[Int(source.partition.rawValue)].index.walk(from: 0, words: .max / 2) { slot in
                 guard let record = unsafe store.event(slot), unsafe isWanted(slot, record.offset),
                     let id = unsafe ID(record.id.span)
                 else { return }
-                keys.append(id)
+                unsafe keys.append((id, record.offset))
             }
             return keys
         }
@@ -30,7 +35,7 @@ extension StoreWriter {
                 unsafe record.partition == source.partition, unsafe isWanted(slot, record.offset),
                 let id = unsafe ID(record.id.span)
             else { return }
-            keys.append(id)
+            unsafe keys.append((id, record.offset))
         }
         return keys
     }
