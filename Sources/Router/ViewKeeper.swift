@@ -2,7 +2,7 @@
 // topic was read.
 //
 // The file is written on a queue of its own, since the cluster's thread must not wait for a disk: one at a time, at most
-// one a second; what changes meanwhile is kept with the next heartbeat.
+// one a second; what changes meanwhile is kept with the next heartbeat, or at the end of the process.
 
 import Cluster
 import Dispatch
@@ -47,6 +47,8 @@ public final class ViewKeeper: Sendable {
         var isBehind = false
         var isWriting = false
         var nextNs: UInt64 = 0
+        /// What was last seen, while it is not what was last kept.
+        var newest: (cluster: ClusterState, configuration: ClusterConfiguration)?
     }
 
     private let folder: DataDirectory
@@ -89,9 +91,11 @@ public final class ViewKeeper: Sendable {
         let nowNs = Clocks.monotonicNs()
         let isDue = state.withLock { state in
             state.isBehind = state.kept != essence
+            state.newest = state.isBehind ? (cluster, configuration) : nil
             guard state.isBehind, !state.isWriting, nowNs >= state.nextNs else { return false }
             state.kept = essence
             state.isBehind = false
+            state.newest = nil
             state.isWriting = true
             state.nextNs = nowNs + Self.pauseNs
             return true
@@ -99,6 +103,15 @@ public final class ViewKeeper: Sendable {
         guard isDue else { return }
         let bytes = KeptView(place: place, configuration: configuration, view: cluster.view).encode()
         queue.async { self.write(bytes) }
+    }
+
+    /// The end of the process: what changed within the pause is kept too.
+    public func finish() {
+        let newest = state.withLock { $0.newest }
+        queue.sync {
+            guard let newest else { return }
+            write(KeptView(place: place, configuration: newest.configuration, view: newest.cluster.view).encode())
+        }
     }
 
     private func write(_ bytes: [UInt8]) {

@@ -107,6 +107,7 @@ struct MemberService: Service {
             metadata: ["id": "\(id)", "management": "\(member.host):\(managementPort)"])
         let client = KafkaClientOptions(kafka, id: id)
         let keeper = router.map { _ in ViewKeeper(folder: folder, kafka: kafka, registry: registry, logger: logger) }
+        if let keeper { parts.set(keeper: keeper) }
         if let router, let keeper { try await startRouter(router, parts, keeper, group, registry) }
         let held = try await startNode(parts, client, group, managementGroup, registry)
         let count = if let held { held } else { try await waitForEvents(parts, client) }
@@ -220,6 +221,7 @@ struct MemberService: Service {
             if let node = parts.node, parts.failure == nil { await drain(node, cluster, until: deadline) }
             await cluster.leave()
         }
+        parts.keeper?.finish()
         // However long the node took, what was asked of the router is answered.
         if let router = parts.router {
             let answered = (self.router?.requestDeadline ?? .zero) + .seconds(1)

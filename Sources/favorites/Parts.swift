@@ -18,6 +18,7 @@ final class Parts: Sendable {
         var cluster: ClusterMember?
         var last: ClusterState?
         var autoscaler: Task<Void, Never>?
+        var keeper: ViewKeeper?
         var isStopping = false
         var failure: CommandError?
         var waiting: CheckedContinuation<Void, Never>?
@@ -40,6 +41,7 @@ final class Parts: Sendable {
     var router: RouterCore? { state.withLock { $0.router } }
     var cluster: ClusterMember? { state.withLock { $0.cluster } }
     var autoscaler: Task<Void, Never>? { state.withLock { $0.autoscaler } }
+    var keeper: ViewKeeper? { state.withLock { $0.keeper } }
     var last: ClusterState? { state.withLock { $0.last } }
     var failure: CommandError? { state.withLock { $0.failure } }
     var isStopping: Bool { state.withLock { $0.isStopping } }
@@ -48,6 +50,7 @@ final class Parts: Sendable {
     func set(node: NodeCore) { state.withLock { $0.node = node } }
     func set(router: RouterCore) { state.withLock { $0.router = router } }
     func set(autoscaler: Task<Void, Never>) { state.withLock { $0.autoscaler = autoscaler } }
+    func set(keeper: ViewKeeper) { state.withLock { $0.keeper = keeper } }
     func set(cluster: ClusterMember) { state.withLock { $0.cluster = cluster } }
 
     // MARK: - Between the parts

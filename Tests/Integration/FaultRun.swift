@@ -109,7 +109,8 @@ final class FaultRun {
             return record("no router answered", request)
         }
         guard response.status == 200 else {
-            return record("\(response.status): \(response.text.prefix(300))", request)
+            let log = routers.first { $0.life == router }?.process.output.suffix(3_000) ?? ""
+            return record("\(response.status): \(response.text.prefix(300))\n\(log)\n", request)
         }
         var answer = LiveChecker.Answer(body: response.body, sentAt: sentAt, receivedAt: elapsedNs())
         answer.router = router

@@ -62,6 +62,7 @@ struct KeptViewTests {
         try bytes.write(to: URL(fileURLWithPath: damaged + "/view"))
         let third = try cluster.startRouter(now: Self.instant, folder: 7, waits: false)
         _ = try cluster.routers[2].process.waitForLine(containing: "not gone by: it is damaged")
+        _ = try cluster.routers[2].process.waitForLine(containing: "router listens")
         #expect(try third.request("GET", "/v1/api/app/myt/soccer?teamIds=t").status == 503)
         #expect(try cluster.routers[2].management.request("GET", "/health/ready").status == 503)
 

@@ -151,7 +151,7 @@ struct PeerTests {
         #expect(
             sent.reduce(0, +) >= received && received > 1_000_000 && sent.count { $0 > 0 } > 1, "\(sent) \(received)")
         // Without peers it would not know what Kafka has forgotten.
-        let alone = try setup.node("alone", [])
+        let alone = try setup.node("alone", ["--snapshot-interval", "0s"])
         #expect(try alone.management.request("GET", "/debug/events/e1").status == 404)
         try expectSame(fourth, nodes[0])
         // It goes on as any other.
