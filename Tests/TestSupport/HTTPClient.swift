@@ -2,6 +2,7 @@
 // the bytes that a server sent; `exchange` sends raw bytes, well formed or not.
 
 import Glibc
+import Synchronization
 
 public struct HTTPResponse: Sendable {
     public var status: Int
@@ -216,11 +217,15 @@ extension [UInt8] {
     }
 }
 
+private let nextPort = Atomic<Int>(Int.random(in: 0..<12_768))
+
 /// A port that was free a moment ago, on loopback. Below those that the kernel gives to outgoing connections, of which one
-/// may take a port of its choice before who asked here listens; and at random, so that no two calls get the same.
+/// may take a port of its choice before who asked here listens. One after the other from a random one on, so that no two
+/// calls get the same.
 public func freePort() throws(HTTPFailure) -> Int {
     for _ in 0..<100 {
-        let port = Int.random(in: 20_000..<32_768)
+        // Relaxed: the number orders nothing else.
+        let port = 20_000 + nextPort.add(1, ordering: .relaxed).oldValue % 12_768
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(descriptor) }
         var address = sockaddr_in()
