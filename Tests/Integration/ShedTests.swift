@@ -41,13 +41,17 @@ struct ShedTests {
         try served.waitUntilRight(target, reference)
         let expected = reference.answer(method: "GET", target: target, now: Served.nowMs).body
 
-        // More clients than a turn answers in any case, each with its next request ready as soon as it is answered.
+        // More requests than a turn answers in any case, all of them there when it begins.
+        let requests = Array(
+            repeatElement("GET \(target) HTTP/1.1\r\nHost: a\r\n\r\n", count: 30).joined().utf8)
         let tally = Tally()
         let port = served.httpPort
         let threads = (0..<150).map { _ in
             let thread = Thread {
                 let client = HTTPClient(port: port, timeoutSeconds: 60)
-                for _ in 0..<30 { tally.add(try? client.request("GET", target), expected: expected) }
+                try? client.connect()
+                try? client.write(requests)
+                for _ in 0..<30 { tally.add(try? client.readResponse(), expected: expected) }
             }
             thread.start()
             return thread
