@@ -260,7 +260,11 @@ struct PeerTests {
     ]
 
     /// Each costs its limit of time, bytes and tries; then the other peer has its turn.
-    @Test func hostilePeersCostNothingButTime() throws {
+    @Test(
+        .enabled(
+            if: ProcessInfo.processInfo.environment["FAVORITES_TEST_LONG"] != nil,
+            "takes a minute and a half: FAVORITES_TEST_LONG=1"))
+    func hostilePeersCostNothingButTime() throws {
         let (setup, bad, good, hostile) = try hostileSetup()
         defer { hostile.close() }
         for (behaviour, reason) in Self.reasons {
