@@ -20,8 +20,6 @@ public final class ClusterObserver: Sendable {
 
     private let state: Mutex<State>
     private let isStopping = Atomic<Bool>(false)
-    /// Messages of the control topic that were refused.
-    public let refusedTotal = Atomic<UInt64>(0)
     private let topic: String
     private let timeouts: MembershipTimeouts
     private let logger: Logger
@@ -103,7 +101,6 @@ public final class ClusterObserver: Sendable {
                         offset: record.offset, timestampMs: record.timestampMs, key: record.key, value: record.value)
                 }
             } catch {
-                refusedTotal.wrappingAdd(1, ordering: .relaxed)
                 if reading.refusedLog.shouldLog(nowNanoseconds: Clocks.monotonicNs()) != nil {
                     logger.warning("a message of the control topic was refused: \(error)")
                 }

@@ -51,12 +51,10 @@ extension FanOut {
             requests[slot].asks[ask].isOverdue = true
             doubt(requests[slot].asks[ask].node.slot, nowNs: nowNs, actions: &actions)
         }
-        guard budget.count > 0 else {
-            if isFirst { counters.hedgesWithheld += 1 }
-            return
-        }
         planHedge(requests[slot].asks[ask].partitions, slot)
-        guard !plan.isEmpty, plan.count <= budget.count, requests[slot].asks.count + plan.count <= rules.asksMax else {
+        guard !plan.isEmpty, requests[slot].asks.count + plan.count <= rules.asksMax else { return }
+        guard plan.count <= budget.count else {
+            if isFirst { counters.hedgesWithheld += 1 }
             return
         }
         requests[slot].asks[ask].state = .late

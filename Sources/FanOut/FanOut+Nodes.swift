@@ -248,9 +248,10 @@ extension FanOut {
         case .notHeld(let partitions):
             nodes[node].refused = nodes[node].refused.union(partitions)
             nodes[node].refusedNs = nowNs
-        case .notReady, .linkFull, .expired: failed(node, nowNs: nowNs)
+        case .notReady, .expired: failed(node, nowNs: nowNs)
         case .overloaded: heard(NodeIndex(node), lagMs: nodes[node].lagMs, loadPermille: 1000, nowNs: nowNs)
-        case .behind, .answerTooLarge, .stale: break
+        // A link that is full, or down, says nothing of the node behind it that the link itself does not tell.
+        case .behind, .answerTooLarge, .stale, .linkFull: break
         }
     }
 

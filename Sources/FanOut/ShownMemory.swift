@@ -108,7 +108,7 @@ public final class ShownMemory: @unchecked Sendable {
     }
 
     /// The end of the partition's log is below what was shown, since the topic was made anew: what is needed falls to
-    /// `end`. An answer in flight may raise it once more; the next look at the log lowers it again.
+    /// `end`. An answer in flight may raise it once more: then answers count as older than shown until the log is past it.
     public func lower(_ partition: PartitionID, to end: Offset) {
         guard partition.rawValue >= 0, partition.rawValue < Limits.partitionsMax else { return }
         // Relaxed: nobody waits for it, see above.

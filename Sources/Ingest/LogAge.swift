@@ -46,9 +46,6 @@ public struct LogAge: Sendable, Equatable {
     /// The end of the log was met.
     public mutating func endReached() { isLost = false }
 
-    /// Messages that are not applied yet, as far as is known.
-    public func lag(applied: Offset) -> Int64 { max(0, (end?.rawValue ?? 0) - applied.rawValue) }
-
     /// How old what is shown may be; the largest number where nothing is known.
     public static func ageMs(asOf asOfMs: UInt64, nowMs: UInt64) -> UInt32 {
         asOfMs == 0 ? .max : UInt32(clamping: nowMs > asOfMs ? nowMs - asOfMs : 0)

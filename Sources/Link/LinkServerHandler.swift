@@ -90,6 +90,8 @@ final class LinkServerHandler: ChannelDuplexHandler {
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         guard context.channel.isWritable else { return }
+        // What was read before has waited since then.
+        loop.beginTurn(lastReadAt)
         readFrames()
         flush()
         guard isReadHeld, context.channel.isWritable else { return }
@@ -194,9 +196,7 @@ final class LinkServerHandler: ChannelDuplexHandler {
                 return
             }
             output.writeFrames(bytesMax: bytesMax) { writer in
-                let load = NodeLoad(
-                    freshness: freshness, loadPermille: loop.status.loadPermille,
-                    queueUs: UInt32(clamping: loop.turnAge(.now()).nanoseconds / 1_000))
+                let load = NodeLoad(freshness: freshness, loadPermille: loop.status.loadPermille)
                 unsafe parts.write(part, shown: shown, load: load, request: request, to: &writer)
             }
             loop.counters.answered.count()

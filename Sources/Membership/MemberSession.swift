@@ -74,6 +74,11 @@ public struct MemberSession: Sendable {
         phase = .reading(start: start, end: end)
     }
 
+    /// Stands for the end of a log whose length nobody has asked for: reading is done when any end is reached.
+    private static let anyEnd = Offset(.max)
+
+    private func isRead(to end: Offset) -> Bool { reachedEnd.map { end == Self.anyEnd || $0 >= end } ?? false }
+
     // MARK: - What was read
 
     public mutating func read(
@@ -96,6 +101,8 @@ public struct MemberSession: Sendable {
         placedGeneration = .none
         reachedEnd = nil
         isComplete = false
+        // The end that was asked for is of the old one.
+        if case .reading = phase { phase = .reading(start: Offset(0), end: Self.anyEnd) }
     }
 
     // MARK: - What to do
@@ -104,14 +111,15 @@ public struct MemberSession: Sendable {
     /// `announces`: something that others wait for has changed.
     public mutating func turn(nowMs: Int64, wallMs: Int64, number: UInt64, announces: Bool) -> [SessionAction] {
         if case .reading(let start, let end) = phase {
-            guard (view.position ?? start) >= end || (reachedEnd ?? Offset(-1)) >= end else { return [] }
+            guard (view.position ?? start) >= end || isRead(to: end) else { return [] }
             let others = view.members(disagreeingWith: configuration)
             if let other = others.first(where: { !$0.isSilent && $0.heartbeat.id != id }) {
                 phase = .ended
                 return [.refused(.disagrees(member: other.heartbeat.id, theirs: other.heartbeat.configuration))]
             }
             let incarnation = view.incarnation(starting: id, nowMs: wallMs, number: number)
-            phase = .identifying(incarnation, logEnd: end, deadlineMs: nowMs + view.timeouts.silentMs)
+            phase = .identifying(
+                incarnation, logEnd: min(end, reachedEnd ?? end), deadlineMs: nowMs + view.timeouts.silentMs)
         }
         switch phase {
         case .reading, .ended: return []

@@ -188,8 +188,7 @@ final class RouterAnswerer: Answerer, AnswerReceiver {
 
     /// Sends what there is. It is no version of the answer: no tag names it, no condition holds for it, nobody keeps it.
     private func sendPartial(_ entry: Waiting, _ freshness: Freshness) {
-        builder.finish()
-        metrics.answered(freshness)
+        finish(freshness)
         guard builder.bodyCount <= Limits.answerBytesMax else {
             return entry.reply.send(templates.answerTooLarge, route: AnswerTemplates.matchesRoute)
         }
@@ -201,15 +200,19 @@ final class RouterAnswerer: Answerer, AnswerReceiver {
         }
     }
 
+    private func finish(_ freshness: Freshness) {
+        let packedBefore = builder.packedHere
+        builder.finish()
+        if builder.packedHere != packedBefore { packed.add(UInt64(builder.packedHere - packedBefore)) }
+        metrics.answered(freshness)
+    }
+
     /// Sends what the builder has gathered. `bytes` are the head's, as far as it is conditional.
     private func send(
         _ request: Request, _ freshness: Freshness, _ head: RequestHead, _ bytes: Span<UInt8>, _ reply: Reply,
         isGzip: Bool
     ) {
-        let packedBefore = builder.packedHere
-        builder.finish()
-        if builder.packedHere != packedBefore { packed.add(UInt64(builder.packedHere - packedBefore)) }
-        metrics.answered(freshness)
+        finish(freshness)
         let route = Self.route(of: request)
         guard builder.bodyCount <= Limits.answerBytesMax else {
             return reply.send(templates.answerTooLarge, route: route)

@@ -4,7 +4,7 @@
 //   varint                  version of the global positions
 //   globals                 only with the flag: when the version is not that of the link's last part
 //   varint, fixed i64       the answer's age, milliseconds; the timestamp of the newest message applied
-//   varint, varint          the node's load, thousandths; its queue's age, microseconds
+//   varint                  the node's load, thousandths
 //   varint, varint…         shown offsets, one for each partition of the query
 //   varint, stage…          fixed i64 position by score, fixed i64 position by team, 0 where it has none, fields
 //   varint, event…          fixed i64 start, fixed u32 stage, fields
@@ -45,13 +45,10 @@ public struct NodeLoad: Sendable, Equatable {
     public var freshness: Freshness
     /// CPU used for serving, thousandths of all its cores.
     public var loadPermille: UInt32
-    /// How long the node's loop had been at its turn when it answered: queries that came in the turn waited so long.
-    public var queueUs: UInt32
 
-    public init(freshness: Freshness = .best, loadPermille: UInt32 = 0, queueUs: UInt32 = 0) {
+    public init(freshness: Freshness = .best, loadPermille: UInt32 = 0) {
         self.freshness = freshness
         self.loadPermille = loadPermille
-        self.queueUs = queueUs
     }
 }
 
@@ -95,7 +92,6 @@ public struct PartWriter: Sendable {
             writer.varint(UInt64(load.freshness.ageMs))
             writer.fixed(load.freshness.newestMs)
             writer.varint(UInt64(load.loadPermille))
-            writer.varint(UInt64(load.queueUs))
             writer.varint(shown.offsets.count)
             for offset in shown.offsets { writer.offset(offset) }
             unsafe writer.stages(part.stages)
@@ -184,7 +180,6 @@ public struct PartReader: Sendable {
         load.freshness.ageMs = UInt32(try reader.number(most: Int(UInt32.max)))
         load.freshness.newestMs = try reader.fixed(Int64.self)
         load.loadPermille = UInt32(try reader.number(most: Int(UInt32.max)))
-        load.queueUs = UInt32(try reader.number(most: Int(UInt32.max)))
         shown.offsets.removeAll(keepingCapacity: true)
         let offsets = try reader.number(most: min(Limits.partitionsMax, reader.left))
         for _ in 0..<offsets { shown.offsets.append(try reader.offset()) }

@@ -131,6 +131,10 @@ struct MemberService: Service {
             displaced: { parts.fail(CommandError("another process took over node.id \(id)", code: .unavailable)) })
         let member = try await ClusterMember.join(settings, owner: owner, logger: logger)
         parts.set(cluster: member)
+        registry.sampled(
+            "cluster_messages_refused_total", .counter,
+            help: "Messages of the control topic that were malformed, of a newer version, or of one member too many."
+        ) { $0.add(member.refusedTotal.load(ordering: .relaxed)) }
         logger.info("joined the cluster", metadata: ["partitions": "\(count)"])
         if let autoscale = router?.autoscale {
             let service = try AutoscaleService(

@@ -72,7 +72,7 @@ import Testing
         scene.told(scene.all.filter { $0.kind != .stage }, end: 0, askedMs: 990)
         scene.told([key(.stage)], end: 3, askedMs: 990)
         #expect(scene.reader.asOf(scene.both) == 900)
-        #expect(scene.ingest.age(of: key(.stage)).lag(applied: Offset(0)) == 3)
+        #expect(scene.ingest.age(of: key(.stage)).end == Offset(3))
     }
 
     @Test func aMessageTellsSoonerThanTheBroker() {

@@ -91,12 +91,4 @@ import Testing
         }
         #expect(LogAge.ageMs(asOf: age.asOfMs, nowMs: example.nowMs) == example.ageMs, "\(example.what)")
     }
-
-    @Test func lagInMessages() {
-        var age = LogAge()
-        #expect(age.lag(applied: Offset(5)) == 0)
-        age.told(end: Offset(9), askedMs: 1, applied: Offset(5))
-        #expect(age.lag(applied: Offset(5)) == 4)
-        #expect(age.lag(applied: Offset(11)) == 0)
-    }
 }

@@ -167,6 +167,36 @@ private final class Watch {
         #expect(harness.metrics.rereadDeleted.value == 0)
     }
 
+    /// More keys go than one turn deletes. One of them is written again, another deleted and written again, in between:
+    /// both stay.
+    @Test func aKeyThatComesBackWhileOthersGoStays() {
+        let harness = Harness()
+        let count = 2 * Int64(Ingest.dropBudget) + 10
+        harness.topics([events: (0, count)])
+        harness.hold(0)
+        harness.start()
+        for offset in 0..<count { harness.source.add(.event, at: offset, "e\(offset)", value("e\(offset)", 1)) }
+        harness.turn(3)
+        #expect(harness.isReady(0) && harness.ingest.writer.count(.event) == Int(count))
+        learn(harness, atHours: 0)
+        harness.source.logs[events] = LogBounds(start: Offset(0), end: Offset(count + 1))
+        learn(harness, atHours: 24)
+        harness.source.add(.endReached(events, position: Offset(count + 1)))
+        harness.turn()
+        let left = harness.ingest.writer.count(.event)
+        #expect(left > 10 && left < Int(count), "\(left) are left after one turn")
+        // Some of those that are still to go; the last ones go first, or the first ones.
+        let ids = (0..<count).map { "e\($0)" }.filter { harness.json($0) != nil }
+        let (written, again) = (ids[0], ids[1])
+        harness.source.add(.event, at: count + 1, written, value(written, 2))
+        harness.source.add(.event, at: count + 2, again, nil)
+        harness.source.add(.event, at: count + 3, again, value(again, 3))
+        harness.turn(4)
+        #expect(harness.ingest.rereads.isEmpty && harness.ingest.writer.count(.event) == 2)
+        #expect(harness.json(written)?.contains(#""score":"2""#) == true)
+        #expect(harness.json(again)?.contains(#""score":"3""#) == true)
+    }
+
     @Test func aGlobalTopicIsReadOnceMoreToo() {
         let harness = loaded()
         harness.source.logs[participants] = LogBounds(start: Offset(0), end: Offset(4))

@@ -81,6 +81,18 @@ struct HeartbeatCodecTests {
         }
     }
 
+    /// Whoever adds a position and a lag, both of which another machine wrote, must not overflow.
+    @Test(arguments: [Int64.max, .min]) func positionsThatCannotBeAddedAreRefused(number: Int64) {
+        for holding in [
+            Holding(partition: PartitionID(0), isReady: true, applied: Offset(number), lag: 0),
+            Holding(partition: PartitionID(0), isReady: true, applied: Offset(0), lag: number),
+        ] {
+            var heartbeat = makeNode("a")
+            heartbeat.holdings = [holding]
+            #expect(throws: HeartbeatError.self) { try Heartbeat.decode(heartbeat.encode()) }
+        }
+    }
+
     @Test func aNewerVersionIsNamed() {
         var bytes = makeNode("a").encode()
         bytes[0] = 9

@@ -111,6 +111,16 @@ struct MemberSessionTests {
         #expect(turn(9_000, announces: true) == [] && session.leaving == nil)
     }
 
+    /// The topic is made anew while its tail is read: the end of the old one is no measure.
+    @Test func aTopicMadeAnewWhileItIsReadIsReadToItsOwnEnd() throws {
+        var session = try Self.session(Self.log([makeNode("b"), makeNode("c"), makeNode("d")]), read: 1)
+        session.positionLost()
+        #expect(session.turn(nowMs: 0, wallMs: 9_000, number: 3, announces: false) == [])
+        session.reached(end: Offset(1))
+        let mine = Incarnation(startedMs: 9_000, number: 3)
+        #expect(session.turn(nowMs: 1, wallMs: 9_000, number: 3, announces: false) == [.joined(mine)])
+    }
+
     /// Two start at once: the record of the older one comes last and is refused, so it never reads itself.
     @Test func theOlderOfTwoStepsDownThoughItNeverReadItself() throws {
         var log = ClusterLog()

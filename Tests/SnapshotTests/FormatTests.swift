@@ -118,6 +118,17 @@ import Testing
         #expect(Reading(Array("not a snapshot, surely not".utf8)).error?.code == .notASnapshot)
     }
 
+    /// A peer's header with right hashes, whose times would overflow whoever reckons with them.
+    @Test(arguments: [Int64.min, -1, .max]) func timesThatAreNoneAreRefused(time: Int64) {
+        var created = Samples.header()
+        created.createdMs = time
+        var caughtUp = Samples.header()
+        caughtUp.caughtUpMs = time
+        for header in [created, caughtUp] {
+            #expect(Reading(Samples.file(header, [])).error?.code == .malformed)
+        }
+    }
+
     /// Sizes that no block may have are refused before memory is taken for them.
     @Test func sizesAreLimitedBeforeAllocation() throws {
         let header = Samples.header()

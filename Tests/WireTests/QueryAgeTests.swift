@@ -21,6 +21,16 @@ import Testing
         #expect(age.received(sentMs: 3 * QueryAge.windowMs - 40, nowMs: 3 * QueryAge.windowMs) == 0)
     }
 
+    /// A night without a query, in which the clocks drifted by a second: the first ones of the morning are not late.
+    @Test func anIdleNightMakesNoQueryOld() {
+        var age = QueryAge()
+        #expect(age.received(sentMs: 0, nowMs: 0) == 0)
+        let night: UInt64 = 12 * 3_600_000
+        #expect(age.received(sentMs: night - 1_000, nowMs: night) == 0)
+        #expect(age.received(sentMs: night - 990, nowMs: night + 10) == 0)
+        #expect(age.received(sentMs: night - 990, nowMs: night + 25) == 15)
+    }
+
     @Test func whateverIsSentDoesNotTrap() {
         var age = QueryAge()
         for sent in [UInt64.max, 0, UInt64(Int64.max), UInt64(Int64.max) + 1] {

@@ -39,7 +39,7 @@ import Testing
             let freshness = Freshness(
                 ageMs: .random(in: 0...UInt32.max, using: &random), newestMs: .random(in: .min ... .max, using: &random)
             )
-            let load = NodeLoad(freshness: freshness, loadPermille: .max, queueUs: .random(in: 0...9, using: &random))
+            let load = NodeLoad(freshness: freshness, loadPermille: .max)
             let bytes = encoded(bytesMax: unsafe PartWriter.bytesMax(original, shown: sent)) { frame in
                 unsafe writer.write(original, shown: sent, load: load, request: .max, to: &frame)
             }
@@ -138,13 +138,13 @@ import Testing
         let bytes = encoded(bytesMax: 500) { frame in
             unsafe writer.write(
                 part, shown: shown,
-                load: NodeLoad(freshness: Freshness(ageMs: 2, newestMs: 64), loadPermille: 700, queueUs: 5), request: 9,
+                load: NodeLoad(freshness: Freshness(ageMs: 2, newestMs: 64), loadPermille: 700), request: 9,
                 to: &frame)
         }
         let hash: (UInt8) -> [UInt8] = { low in [low, 0, 0, 0, 0, 0, 0, 0, low + 1, 0, 0, 0, 0, 0, 0, 0] }
         #expect(
-            bytes == [128, 0, 0, 0, 3, 5, 9, 0, 0, 0, 0, 0, 0, 0]
-                + [1, 8, 1, 0, 0, 0, 0, 5, 2, 64, 0, 0, 0, 0, 0, 0, 0, 0xBC, 5, 5, 1, 0xAC, 2]
+            bytes == [127, 0, 0, 0, 3, 5, 9, 0, 0, 0, 0, 0, 0, 0]
+                + [1, 8, 1, 0, 0, 0, 0, 5, 2, 64, 0, 0, 0, 0, 0, 0, 0, 0xBC, 5, 1, 0xAC, 2]
                 + [1] + [UInt8](repeating: 0xFF, count: 8) + [UInt8](repeating: 0, count: 8)
                 + hash(1) + [1, 0, 0, 0, 1, 0, 0, 0, 1, 3, 0x73, 0x6E, 0x7B]
                 + [1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]

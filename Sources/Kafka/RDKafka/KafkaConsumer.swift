@@ -267,8 +267,9 @@ public final class KafkaConsumer {
         case RD_KAFKA_RESP_ERR__PARTITION_EOF:
             event(.endReached(topic: topic, partition: partition, position: Offset(unsafe message.offset)))
         case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
-            event(.positionLost(topic: topic, partition: partition))
+            // Before it is told: whoever hears of it may stop the partition, and then it stays stopped.
             restarts.append(Restart(topic: topic, partition: partition, offset: nil, due: .now))
+            event(.positionLost(topic: topic, partition: partition))
         default: failures.add(topic, partition, unsafe reason(of: message))
         }
     }
