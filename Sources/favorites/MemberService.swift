@@ -134,7 +134,7 @@ struct MemberService: Service {
         registry.sampled(
             "cluster_messages_refused_total", .counter,
             help: "Messages of the control topic that were malformed, of a newer version, or of one member too many."
-        ) { $0.add(member.refusedTotal.load(ordering: .relaxed)) }
+        ) { $0.add(Int(clamping: member.refusedTotal.load(ordering: .relaxed))) }
         logger.info("joined the cluster", metadata: ["partitions": "\(count)"])
         if let autoscale = router?.autoscale {
             let service = try AutoscaleService(

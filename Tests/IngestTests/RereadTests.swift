@@ -167,8 +167,8 @@ private final class Watch {
         #expect(harness.metrics.rereadDeleted.value == 0)
     }
 
-    /// More keys go than one turn deletes. One of them is written again, another deleted and written again, in between:
-    /// both stay.
+    /// More keys go than one turn deletes. One of them is written again, another deleted and written again, in between,
+    /// and of a third comes a message that is invalid, so that its last good version stays: all three are there.
     @Test func aKeyThatComesBackWhileOthersGoStays() {
         let harness = Harness()
         let count = 2 * Int64(Ingest.dropBudget) + 10
@@ -187,12 +187,14 @@ private final class Watch {
         #expect(left > 10 && left < Int(count), "\(left) are left after one turn")
         // Some of those that are still to go; the last ones go first, or the first ones.
         let ids = (0..<count).map { "e\($0)" }.filter { harness.json($0) != nil }
-        let (written, again) = (ids[0], ids[1])
+        let (written, again, invalid) = (ids[0], ids[1], ids[2])
         harness.source.add(.event, at: count + 1, written, value(written, 2))
         harness.source.add(.event, at: count + 2, again, nil)
         harness.source.add(.event, at: count + 3, again, value(again, 3))
+        harness.source.add(.event, at: count + 4, invalid, "{}")
         harness.turn(4)
-        #expect(harness.ingest.rereads.isEmpty && harness.ingest.writer.count(.event) == 2)
+        #expect(harness.ingest.rereads.isEmpty && harness.ingest.writer.count(.event) == 3)
+        #expect(harness.json(invalid)?.contains(#""score":"1""#) == true)
         #expect(harness.json(written)?.contains(#""score":"2""#) == true)
         #expect(harness.json(again)?.contains(#""score":"3""#) == true)
     }
