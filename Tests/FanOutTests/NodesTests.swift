@@ -43,7 +43,7 @@ extension Scene {
     }
 
     /// Lets node 0 refuse all that it is asked for, until it is left; how often it was asked.
-    func fail(nowNs: UInt64) -> Int {
+    func fail(nowNs: UInt64, _ refusal: AskRefusal = .notReady) -> Int {
         var asked = 0
         for _ in 0..<2000 where asked < 3 {
             guard let id = machine.begin(set(1), nowNs: nowNs, actions: &actions) else { continue }
@@ -51,7 +51,7 @@ extension Scene {
                 actions.removeFirst()
                 if node == NodeIndex(0) {
                     asked += 1
-                    machine.refused(ask, .notReady, nowNs: nowNs, actions: &actions)
+                    machine.refused(ask, refusal, nowNs: nowNs, actions: &actions)
                 } else {
                     _ = machine.replied(ask, nowNs: nowNs, actions: &actions)
                 }
@@ -189,6 +189,13 @@ extension Scene {
         #expect(scene.fail(nowNs: 11 * s) == 3)
         #expect(scene.share(100, of: set(1), nowNs: 12 * s) == [0, 100])
         #expect(scene.share(1000, of: set(1), nowNs: 13 * s)[0] > 0)
+    }
+
+    /// A burst that a link cannot take says nothing of the node behind it.
+    @Test func aFullLinkIsNoFailureOfItsNode() {
+        let scene = twins()
+        #expect(scene.fail(nowNs: 10 * s, .linkFull) == 3)
+        #expect(scene.share(1000, of: set(1), nowNs: 21 * s / 2)[0] > 200)
     }
 
     @Test func whatANodeDoesNotHoldItIsNotAskedForASecond() {
