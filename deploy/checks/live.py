@@ -8,6 +8,7 @@ import random
 import re
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
 import urllib.error
@@ -25,6 +26,8 @@ from .common import (
 WORDS = set(
     """abs absent and avg avg_over_time bool by changes count group_left group_right histogram_quantile ignoring increase
     label_values le max min on or rate sort sum time topk unless vector without""".split())
+# A block of commands that takes longer, in seconds, is named: a drain that waits for its whole drain.timeout does.
+SLOW = 20
 # Labels that Prometheus gives, and its own series.
 GIVEN = {"job", "instance", "namespace", "pod", "alertname", "alertstate"}
 OWN = {"up", "ALERTS"}
@@ -169,15 +172,36 @@ def documented(cluster):
     define = next(line for block in blocks for line in block if line.startswith("at() "))
     for block in blocks:
         script = "\n".join(["set -eu", define, *block]).replace("favorites-data/local", str(cluster.folder))
-        result = run("bash", "-c", script, seconds=90, cwd=ROOT, env=cluster.environment)
+        began = time.monotonic()
+        result = run("bash", "-c", script, seconds=60, cwd=ROOT, env=cluster.environment)
+        if (took := time.monotonic() - began) > SLOW:
+            print(f"check.sh: live: OPERATIONS.md: {block[0].strip()} … took {took:.1f} s")
         if result.returncode != 0 or "null" in result.stdout.split():
             yield from failures("OPERATIONS.md: " + " / ".join(block)[:200], result)
             if result.returncode == 0:
                 yield f"OPERATIONS.md: {block[0]} … shows null: {result.stdout[-300:]}"
 
 
+@contextlib.contextmanager
+def updates(cluster):
+    """A match day is played into the topics meanwhile; gives what has gone wrong with it, which is known at the end."""
+    problems = []
+    with subprocess.Popen(
+            [FAVORITES, "simulate", f"--data={cluster.folder}/offer", "--rate=50",
+             "--now=" + time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+             "--kafka-brokers=" + (cluster.folder / "run/bootstrap").read_text().strip()],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as player:
+        try:
+            yield problems
+        finally:
+            player.terminate()
+        said = player.communicate()[1]
+        if player.returncode != 0:
+            problems.append(f"simulate failed with {player.returncode}: {said[-500:]}")
+
+
 def scrape(cluster):
-    """Adds what the members export now."""
+    """Adds what the members export now, and what Prometheus has had of them: some of it is not there at every time."""
     for name, one in compose().items():
         if (one.get("command") or [""])[0] not in ("node", "router", "autoscale") or "profiles" in one:
             continue
@@ -186,6 +210,11 @@ def scrape(cluster):
             values = cluster.metrics.setdefault(metric, {})
             for label, value in re.findall(r'([a-z_]+)="([^"]*)"', labels):
                 values.setdefault(label, set()).add(value)
+    query = urllib.parse.urlencode({"match[]": '{job=~"favorites-.+"}'})
+    for series in prometheus(cluster, f"/series?{query}") or []:
+        values = cluster.metrics.setdefault(series.pop("__name__"), {})
+        for label, value in series.items():
+            values.setdefault(label, set()).add(value)
 
 
 def expressions():
@@ -214,7 +243,9 @@ def unknown(expression, known):
         for label, sign, value in re.findall(r'([a-z_]+)\s*(=~|!=|!~|=)\s*"([^"]*)"', matchers):
             if metric in OWN or label in GIVEN or metric not in known:
                 continue
-            if label not in known[metric] or sign == "=" and value not in known[metric][label] | {"+Inf"} and label not in ("le", "file"):
+            # Of a pattern, what it names by whole words.
+            words = [value] if sign in ("=", "!=") else re.findall(r"(?<![^|])[\w-]+(?![^|])", value)
+            if label not in known[metric] or not known[metric][label].issuperset(words):
                 yield f"{metric}{{{label}{sign}\"{value}\"}}"
     bare = re.sub(r'"[^"]*"|\{[^}]*\}|\[[^\]]*\]', " ", expression)
     bare = re.sub(r"\b(by|on|ignoring|without)\s*\([^)]*\)", " ", bare)
@@ -232,33 +263,49 @@ def metrics(cluster):
     for where, expression in expressions():
         for name in sorted(set(unknown(expression, known))):
             yield f"{where} names {name}, which no process exports"
-    if not list(unknown('rate(no_such_metric{job="x"}[5m]) + cache_size{no_such_label="x"}', known)):
-        yield "a wrong name is taken for right"
+    for wrong in ('rate(no_such_metric{job="x"}[5m])', 'cache_size{no_such_label="x"}', 'cache_size{name="x"}',
+                  'cache_size{name!~"events|x"}'):
+        if not list(unknown(wrong, known)):
+            yield f"{wrong} is taken for right"
+
+
+def prometheus(cluster, path):
+    """What Prometheus' interface says."""
+    status, _, body = get(cluster.published("prometheus", "/api/v1" + path))
+    return json.loads(body)["data"] if status == 200 else {}
+
+
+def figures(cluster, expression):
+    """Whether Prometheus has a number for it. A router is asked before, so that there is something to count."""
+    for name in ("router-1", "router-2"):
+        get(cluster.url(name, 8080, "/v1/api/app/mym/soccer?teamIds=so0-t2"))
+    query = urllib.parse.urlencode({"query": expression})
+    return any(one["value"][1] != "NaN" for one in prometheus(cluster, f"/query?{query}").get("result", []))
 
 
 def queried(cluster):
-    """Prometheus asks every member, has every alert, and an answer for every panel; nobody would be woken."""
-    api = cluster.published("prometheus", "/api/v1")
-    ask = lambda path: json.loads(get(api + path)[2] or "{}").get("data", {})
+    """Prometheus asks every member, has every alert, and a figure for every panel; nobody would be woken."""
+    ask = lambda path: prometheus(cluster, path)
     healthy = until(15, lambda: len(
         [one for one in ask("/targets").get("activeTargets", []) if one["health"] == "up"]) == 6)
     if not healthy:
-        yield f"Prometheus does not reach all members: {[one['lastError'] for one in ask('/targets')['activeTargets']]}"
+        yield f"Prometheus does not reach all members: {[one['lastError'] for one in ask('/targets').get('activeTargets', [])]}"
     rules = [rule for group in ask("/rules").get("groups", []) for rule in group["rules"]]
     if sorted(rule["name"] for rule in rules) != sorted(rule["alert"] for rule in alerts()):
         yield f"Prometheus has {len(rules)} rules of {len(alerts())}"
     firing = [one["labels"]["alertname"] for one in ask("/alerts").get("alerts", []) if one["state"] == "firing"]
     if firing:
         yield f"alerts fire: {firing}"
+    with updates(cluster) as problems:
+        # Rates need two scrapes, and the autoscaler a settled cluster.
+        end = time.monotonic() + 30
+        for panel in dashboard()["panels"]:
+            for target in panel.get("targets", []):
+                expression = target["expr"].replace("$instance", ".+")
+                if not until(end - time.monotonic(), lambda: figures(cluster, expression)):
+                    yield f"panel {panel['title']} is empty: {expression}"
+    yield from problems
     scrape(cluster)
-    for panel in dashboard()["panels"]:
-        for target in panel.get("targets", []):
-            # Tells of messages that come while somebody asks; here none come.
-            if "produce_to_visible_seconds" in target["expr"]:
-                continue
-            query = urllib.parse.urlencode({"query": target["expr"].replace("$instance", ".+")})
-            if not until(20, lambda: ask(f"/query?{query}").get("result")):
-                yield f"panel {panel['title']} is empty: {target['expr']}"
 
 
 def all_nodes_are_killed(cluster):
@@ -297,7 +344,6 @@ def cluster():
             if found:
                 break
     finally:
-        one.script("down.sh")
         one.end()
 
 
