@@ -12,7 +12,9 @@ import yaml
 DEPLOY = Path(__file__).resolve().parent.parent
 ROOT = DEPLOY.parent
 FAVORITES = os.environ["FAVORITES_BIN"]
+# Of members; and of the autoscaler, which is none.
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+AUTOSCALE_UNIT = DEPLOY / "autoscale/systemd/favorites-autoscale.service"
 
 
 def run(*command, seconds=30, **options):

@@ -3,8 +3,8 @@
 import re
 
 from .common import (
-    FAVORITES, ROOT, UNITS, alerts, compose, dashboard, documents, flag, kubernetes_settings, pods, resources, run,
-    seconds, settings, text, unit_command, unit_values)
+    AUTOSCALE_UNIT, FAVORITES, ROOT, UNITS, alerts, compose, dashboard, documents, flag, kubernetes_settings, pods, resources,
+    run, seconds, settings, text, unit_command, unit_values)
 
 import yaml
 
@@ -219,6 +219,9 @@ def network():
 def units():
     values = settings(yaml.safe_load(text("systemd/favorites.yaml")))
     user = re.search(r"^u (\S+)", text("systemd/favorites.sysusers"), re.MULTILINE).group(1)
+    programs = {unit_command(unit)[0] for unit in [*UNITS, AUTOSCALE_UNIT]}
+    if programs != {"/usr/bin/favorites"}:
+        yield f"units run {sorted(programs)}"
     for unit in UNITS:
         words = unit_command(unit)
         if seconds(unit_values(unit, "TimeoutStopSec")[0]) <= seconds(values["drain.timeout"]):

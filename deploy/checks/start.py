@@ -2,11 +2,12 @@
 line that says so: by then it has read and checked all its flags, values, variables and files. Those of `topics` are run
 by the part `live`."""
 
+import re
 import socket
 import tempfile
 from pathlib import Path
 
-from .common import FAVORITES, UNITS, compose, kubernetes_settings, pods, run, text, unit_command
+from .common import AUTOSCALE_UNIT, FAVORITES, UNITS, compose, kubernetes_settings, pods, run, text, unit_command
 
 # What systemd and Kubernetes fill in.
 FILLED_IN = {"$(POD_NAME)": "favorites-0", "$(POD_IP)": "10.0.0.1", "%i": "node-b", "%l": "host-1", "%H": "host-1.example.com"}
@@ -21,6 +22,8 @@ def command_lines():
         yield name, pod["spec"]["containers"][0]["args"], kubernetes_settings()
     for unit in UNITS:
         yield unit.name, unit_command(unit)[1:], text("systemd/favorites.yaml")
+    hook = re.search(r"^# +(autoscale\.command: .*)$", AUTOSCALE_UNIT.read_text(), re.MULTILINE).group(1)
+    yield AUTOSCALE_UNIT.name, unit_command(AUTOSCALE_UNIT)[1:], f"{hook}\n"
 
 
 def ends_as_expected(where, words, settings, port, folder):
