@@ -232,6 +232,8 @@ def expressions():
             yield f"HorizontalPodAutoscaler/{one['metadata']['name']}", metric["pods"]["metric"]["name"]
     for rule in documents("prometheus/adapter.yaml")[0]["rules"]["custom"]:
         yield "adapter.yaml", rule["seriesQuery"]
+    for one in re.findall(r"`([a-z_]+\{[^`]*\})`", (ROOT / "docs/OPERATIONS.md").read_text()):
+        yield "OPERATIONS.md", one
     for test in documents("prometheus/alerts_test.yml")[0]["tests"]:
         for series in test["input_series"]:
             yield f"alerts_test.yml: {test['name']}", series["series"]
