@@ -153,6 +153,12 @@ if Context.environment["FAVORITES_CORE_ONLY"] == nil {
         .testTarget(
             name: "LinkTests",
             dependencies: ["Link", "FanOut", "Model", "Query", "Render", "Wire", "TestSupport", logging] + nio),
+        .testTarget(
+            name: "NodeTests",
+            dependencies: [
+                "Ingest", "Kafka", "Membership", "Model", "Node", "Settings", "Snapshot", "Telemetry", "TestSupport",
+                logging,
+            ] + nio),
         .testTarget(name: "OfferTests", dependencies: ["Model", "Offer", "TestSupport"]),
         .testTarget(name: "Integration", dependencies: ["Model", "Kafka", "Offer", "Placement", "TestSupport"]),
     ]

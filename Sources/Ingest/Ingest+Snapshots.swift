@@ -66,11 +66,11 @@ extension Ingest {
     static let walkBlocks = 2
     static let walkSlots = 4_096
 
-    /// Whether an events partition is on its way out of a file. One that a peer still hands over counts for nothing: that
-    /// may take long, or fail.
+    /// Whether an events partition is on its way out of a file of the own disk. A peer's counts for nothing: its way may
+    /// take long, or fail, and the next one may follow it at once.
     var isRestoringEvents: Bool {
         snapshots.restores.contains { scope, restore in
-            scope.kind == .event && (!restore.isPeers || restore.load != nil)
+            scope.kind == .event && !restore.isPeers
                 && partitions(of: scope).allSatisfy { if case .restoring = life[$0] { true } else { false } }
         }
     }

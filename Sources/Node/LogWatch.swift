@@ -26,18 +26,33 @@ struct TombstoneRetention: Sendable {
     /// brokers do not tell is taken to have Kafka's default.
     var limitsMs: [Int64?] { isEmbedded ? ms.map { _ in nil } : ms.map { BootPlan.ageLimitMs($0 ?? Self.defaultMs) } }
 
-    /// Asks for what is not known. What was known before stays where nobody answers.
-    mutating func ask(_ admin: KafkaAdmin, _ topics: [String]) {
+    /// Asks for what may have changed. What was known before stays where nobody answers. Returns whether it is of no use to
+    /// ask again at once: there were answers, or there will be none.
+    @discardableResult
+    mutating func ask(_ admin: KafkaAdmin, _ topics: [String]) -> Bool {
         for (index, topic) in topics.enumerated() {
             do throws(KafkaError) {
                 ms[index] = try admin.settings(of: topic)["delete.retention.ms"].flatMap { Int64($0) }
             } catch {
                 if error.code == .denied { continue }
-                guard error.code == .unsupported, admin.isEmbedded else { return }
+                // Only by its id one knows the embedded broker, which may be slow to tell it.
+                guard error.code == .unsupported, let id = admin.clusterID() else { return !error.isPassing }
+                guard KafkaAdmin.isEmbedded(id) else { return true }
                 isEmbedded = true
                 ms = topics.map { _ in Self.defaultMs }
-                return
+                return true
             }
+        }
+        return true
+    }
+}
+
+extension KafkaError {
+    /// Whether the same question may be answered soon.
+    var isPassing: Bool {
+        switch code {
+        case .unreachable, .timedOut, .unsupported: true
+        case .configuration, .unknownTopic, .topicExists, .messageTooLarge, .denied, .failed: isRetriable
         }
     }
 }
@@ -46,7 +61,7 @@ final class LogWatch: Sendable {
     struct Findings: Sendable {
         var bounds: [(TopicPartition, LogBounds)]
         var askedMs: Int64
-        var limitsMs: [Int64?]
+        var retention: TombstoneRetention
     }
 
     private struct State {
@@ -119,7 +134,7 @@ final class LogWatch: Sendable {
             state.withLock { state in
                 state.retention = retention
                 guard let found else { return }
-                state.findings = Findings(bounds: flat(found), askedMs: asked, limitsMs: retention.limitsMs)
+                state.findings = Findings(bounds: flat(found), askedMs: asked, retention: retention)
             }
         }
     }

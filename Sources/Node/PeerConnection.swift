@@ -114,7 +114,9 @@ private final class PeerHandler: ChannelDuplexHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        end(error is HTTPParserError ? .answer : .cut, "\(error)", context)
+        // The end of the connection in the middle of an answer is told as an error of the parser too.
+        let isNoHTTP = if let error = error as? HTTPParserError { error != .invalidEOFState } else { false }
+        end(isNoHTTP ? .answer : .cut, "\(error)", context)
     }
 
     func channelInactive(context: ChannelHandlerContext) {

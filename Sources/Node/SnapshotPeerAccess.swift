@@ -31,8 +31,9 @@ enum SnapshotPeerLimits {
     static let answerTimeout = TimeAmount.seconds(5)
     /// A piece of a file.
     static let pieceBytes = 512 << 10
-    /// Answers of 429 and 503 without a piece in between: about 10 s of waiting.
+    /// Answers of 429 and 503 without a piece in between: about 10 s of waiting, and 2 s where another peer has a file.
     static let busyMax = 10
+    static let busyOthersMax = 2
     /// What a peer says in `Retry-After` is held to this.
     static let pauseMsMax = 2_000
     /// For a whole file: some time, and the time that its bytes take at the slowest rate that is worth it.
@@ -54,19 +55,41 @@ struct PeerFile: Sendable {
     var renewals = 0
 }
 
+/// What peers said when they were asked for a scope.
+struct PeerRound {
+    var files: [PeerFile] = []
+    /// The logs' bounds were last asked for before it was known.
+    var isNew = true
+    /// A peer that may have a file did not tell of it or hand it over, and may do so later.
+    var isOpen = false
+}
+
 /// What is known of peers. Under the service's lock.
 struct PeerState {
     enum Ask {
         case asking
-        /// `isNew`: the logs' bounds were last asked for before it was known.
-        case known([PeerFile], isNew: Bool)
+        case known(PeerRound)
+        /// Nobody handed a file over, and the log alone is not enough.
+        case pausing(untilNs: UInt64)
     }
 
     /// Nil until this process has joined.
     var view: MembershipView?
     /// Of each scope that waits for its way back.
     var asks: [SnapshotScope: Ask] = [:]
+    var patience: [SnapshotScope: PeerPatience] = [:]
     var toAsk: [SnapshotScope] = []
     var asking = 0
     var isEnded = false
+
+    /// The scope is on its way back.
+    mutating func forget(_ scope: SnapshotScope) {
+        asks[scope] = nil
+        patience[scope] = nil
+    }
+
+    /// A partition that is wanted no more, and comes back later, has its time anew.
+    mutating func forgetPauses(but held: [SnapshotScope]) {
+        for case (let scope, .pausing) in asks where scope.kind == .event && !held.contains(scope) { forget(scope) }
+    }
 }

@@ -1,7 +1,7 @@
 // Snapshots from peers: who has which file, and the way of one file into memory. A peer is trusted with nothing. What it
 // sends is checked as a file of the own disk is, goes through the same refusals, and leads to readiness only by this node's
 // own reading of the log. What takes time, bytes or tries has its limit in `SnapshotPeerLimits`; at it the next peer has its
-// turn, and after the last one the log.
+// turn, and after the last one the log. Where that has lost its beginning, peers that only had no time are asked again.
 
 import Cluster
 import Foundation
@@ -39,17 +39,21 @@ extension SnapshotService {
         // Once asked, it is decided with what they say.
         let isAsked = state.withLock { $0.peers.asks[scope] != nil }
         guard peers != nil, isAsked || BootPlan.asksPeers(own, facts) else { return [] }
+        let now = Clocks.monotonicNs()
         let (known, isFirst) = state.withLock { state -> ([PeerFile]?, Bool) in
+            if state.peers.patience[scope] == nil { state.peers.patience[scope] = PeerPatience(nowNs: now) }
             switch state.peers.asks[scope] {
             case .asking: return (nil, false)
-            case .known(let files, isNew: true):
+            case .pausing(let untilNs) where now < untilNs: return (nil, false)
+            case .known(var round):
+                guard round.isNew else { return (round.files, false) }
                 // The bounds that were given here may be older than the files: they are asked for once more.
-                state.peers.asks[scope] = .known(files, isNew: false)
+                round.isNew = false
+                state.peers.asks[scope] = .known(round)
                 return (nil, false)
-            case .known(let files, isNew: false): return (files, false)
-            case nil:
+            case .pausing, nil:
                 guard state.peers.view != nil else {
-                    return (Clocks.monotonicNs() < startedNs + SnapshotPeerLimits.clusterNs ? nil : [], false)
+                    return (now < startedNs + SnapshotPeerLimits.clusterNs ? nil : [], false)
                 }
                 state.peers.asks[scope] = .asking
                 state.peers.toAsk.append(scope)
@@ -68,10 +72,10 @@ extension SnapshotService {
     private func pumpAskers() {
         while let (scope, view) = nextToAsk() {
             DispatchQueue.global(qos: .userInitiated).async {
-                let files = self.ask(scope, view)
+                let round = self.ask(scope, view)
                 self.state.withLock { state in
                     state.peers.asking -= 1
-                    state.peers.asks[scope] = .known(files, isNew: true)
+                    state.peers.asks[scope] = .known(round)
                 }
                 self.pumpAskers()
             }
@@ -89,21 +93,25 @@ extension SnapshotService {
     }
 
     /// On an asker's thread.
-    private func ask(_ scope: SnapshotScope, _ view: MembershipView) -> [PeerFile] {
-        guard let peers else { return [] }
+    private func ask(_ scope: SnapshotScope, _ view: MembershipView) -> PeerRound {
+        guard let peers else { return PeerRound() }
         let partition: PartitionID? = if case .events(let partition) = scope { partition } else { nil }
         let turn = partition.map { Int($0.rawValue) } ?? Int(scope.kind.rawValue)
+        let dropped = state.withLock { $0.peers.patience[scope]?.dropped ?? [] }
         let candidates = view.snapshotPeers(of: peers.id, holding: partition, turn: turn)
-        var files: [PeerFile] = []
+            .filter { !dropped.contains($0.id) }
+        var round = PeerRound()
         for peer in candidates.prefix(SnapshotPeerLimits.peersMax) {
             do throws(SnapshotError) {
                 guard let header = try header(of: scope, at: peer, peers) else { continue }
-                files.append(PeerFile(peer: peer, header: header))
+                round.files.append(PeerFile(peer: peer, header: header))
             } catch {
-                failed(peer, scope, .unreadable(error))
+                let reason = BootRefusal.unreadable(error)
+                if reason.isPassing { round.isOpen = true } else { drop(peer, scope) }
+                failed(peer, scope, reason)
             }
         }
-        return files
+        return round
     }
 
     /// Nil where the peer has no such file.
@@ -117,6 +125,7 @@ extension SnapshotService {
         switch answer.status {
         case 200: break
         case 404: return nil
+        case 429, 503: throw SnapshotError(.transfer(.busy), "no room for a question: \(answer.status)")
         default: throw SnapshotError(.transfer(.answer), "the answer to a question for a header is \(answer.status)")
         }
         let header = try SnapshotHeader(start: answer.body.readableBytesUInt8Span)
@@ -159,7 +168,7 @@ extension SnapshotService {
             let answer = try connection.get(path + "\(received)", bytesMax: SnapshotPeerLimits.pieceBytes)
             guard answer.status == 200 else {
                 busy += 1
-                try wait(answer, busy)
+                try wait(answer, busy, max: hasOthers(file, header.scope) ? SnapshotPeerLimits.busyOthersMax : nil)
                 continue
             }
             guard answer.body.readableBytes > 0 else {
@@ -182,14 +191,22 @@ extension SnapshotService {
         return receiver.blocks
     }
 
+    /// Whether another peer has a file of the scope.
+    private func hasOthers(_ file: PeerFile, _ scope: SnapshotScope) -> Bool {
+        state.withLock { state in
+            guard case .known(let round) = state.peers.asks[scope] else { return false }
+            return round.files.contains { $0.peer != file.peer }
+        }
+    }
+
     /// Waits where the peer has no room at the moment.
-    private func wait(_ answer: PeerAnswer, _ busy: Int) throws(SnapshotError) {
+    private func wait(_ answer: PeerAnswer, _ busy: Int, max busyMax: Int?) throws(SnapshotError) {
         switch answer.status {
         case 429, 503: break
         case 404, 410: throw SnapshotError(.transfer(.gone), "the peer has the file no more (\(answer.status))")
         default: throw SnapshotError(.transfer(.answer), "the answer to a question for a piece is \(answer.status)")
         }
-        guard busy <= SnapshotPeerLimits.busyMax else {
+        guard busy <= busyMax ?? SnapshotPeerLimits.busyMax else {
             throw SnapshotError(.transfer(.busy), "\(busy) answers of \(answer.status), one after the other")
         }
         let milliseconds = min(max(answer.retryAfterSeconds ?? 1, 1) * 1_000, SnapshotPeerLimits.pauseMsMax)
@@ -208,11 +225,12 @@ extension SnapshotService {
             return SnapshotError(.transfer(.changed), "another file took its place \(next.renewals) times")
         }
         state.withLock { state in
-            guard case .known(var files, _) = state.peers.asks[scope],
-                let index = files.firstIndex(where: { $0.peer == file.peer })
+            guard case .known(var round) = state.peers.asks[scope],
+                let index = round.files.firstIndex(where: { $0.peer == file.peer })
             else { return }
-            files[index] = next
-            state.peers.asks[scope] = .known(files, isNew: true)
+            round.files[index] = next
+            round.isNew = true
+            state.peers.asks[scope] = .known(round)
         }
         return SnapshotError(.transfer(.changed), "the peer has a newer one, which is chosen anew")
     }
@@ -223,15 +241,60 @@ extension SnapshotService {
     func refused(_ file: PeerFile, _ scope: SnapshotScope, _ reason: BootRefusal) {
         let isRenewed = state.withLock { state -> Bool in
             state.sources[scope] = .log
-            guard case .known(var files, let isNew) = state.peers.asks[scope],
-                let index = files.firstIndex(where: { $0.peer == file.peer })
+            guard case .known(var round) = state.peers.asks[scope],
+                let index = round.files.firstIndex(where: { $0.peer == file.peer })
             else { return false }
-            if files[index].renewals > file.renewals { return true }
-            files.remove(at: index)
-            state.peers.asks[scope] = .known(files, isNew: isNew)
+            if round.files[index].renewals > file.renewals { return true }
+            round.files.remove(at: index)
+            if reason.isPassing { round.isOpen = true }
+            state.peers.asks[scope] = .known(round)
             return false
         }
-        if !isRenewed { failed(file.peer, scope, reason) }
+        guard !isRenewed else { return }
+        if !reason.isPassing { drop(file.peer, scope) }
+        failed(file.peer, scope, reason)
+    }
+
+    private func drop(_ peer: SnapshotPeer, _ scope: SnapshotScope) {
+        state.withLock { $0.peers.patience[scope]?.drop(peer.id) }
+    }
+
+    /// There is no file to use now. Whether it is waited for: the log has lost what a peer may still hand over.
+    func waitsForPeers(_ scope: SnapshotScope, _ facts: BootFacts) -> Bool {
+        guard peers != nil, facts.isTrimmed else { return false }
+        let now = Clocks.monotonicNs()
+        let (untilNs, isOpen) = state.withLock { state -> (UInt64?, Bool) in
+            // Without a round the cluster is not known: nobody has said that there is none.
+            let isOpen = if case .known(let round) = state.peers.asks[scope] { round.isOpen } else { true }
+            guard isOpen, let untilNs = state.peers.patience[scope]?.pause(nowNs: now) else { return (nil, isOpen) }
+            state.peers.asks[scope] = .pausing(untilNs: untilNs)
+            return (untilNs, true)
+        }
+        guard let untilNs else {
+            readsTrimmedLog(scope, isLate: isOpen)
+            return false
+        }
+        metrics.peerPauses.add()
+        if let suppressed = pauseLog.withLock({ $0.shouldLog(nowNanoseconds: now) }) {
+            logger.warning(
+                "no peer hands a file over, and the log has lost its beginning: peers are asked again",
+                metadata: [
+                    "scope": "\(scope)", "after_ms": "\((untilNs - now) / 1_000_000)", "suppressed": "\(suppressed)",
+                ])
+        }
+        return true
+    }
+
+    private func readsTrimmedLog(_ scope: SnapshotScope, isLate: Bool) {
+        metrics.readTrimmedLog(isLate: isLate)
+        logger.error(
+            "a log that has lost its beginning is read without a file: what stood there is missing here",
+            metadata: [
+                "scope": "\(scope)",
+                "reason": isLate
+                    ? "peers did not hand a file over within \(PeerPatience.longestNs / 1_000_000_000) s"
+                    : "no peer has a file that may be used",
+            ])
     }
 
     private func failed(_ peer: SnapshotPeer, _ scope: SnapshotScope, _ reason: BootRefusal) {

@@ -1,11 +1,11 @@
 // A node's snapshots beside its writer's thread: what is on the disk, what comes from there, what goes there.
 //
-//   writer ── read(scope) ──► loaders (2) ── checked blocks, from the disk or a peer ──► writer
+//   writer ── read(scope) ──► loaders (2 for the disk, 2 for peers) ── checked blocks ──► writer
 //   writer ── choose(scope) ──► askers (4) ── headers of peers' files ──► choose again
 //   schedule ── order ──► writer ── header, blocks, end ──► snapshot thread ── LZ4, write, fsync, rename ──► disk
 //
 // One box under a lock is between them. What it holds is bounded: one order, `blocksMax` blocks on the way out,
-// `loadersMax` files on the way in, and `SnapshotPeerLimits.peersMax` headers of each scope that is wanted. What comes from
+// `loadersMax` and `peerLoadersMax` files on the way in, and `SnapshotPeerLimits.peersMax` headers of each scope that is wanted. What comes from
 // peers stands in `SnapshotService+Peers.swift`, what goes to them in `SnapshotSender.swift`.
 
 import Cluster
@@ -22,8 +22,9 @@ import Telemetry
 final class SnapshotService: SnapshotPort, Sendable {
     /// Blocks that wait for the snapshot thread: 2 MiB. At the limit the walk goes on in a later turn.
     static let blocksMax = 8
-    /// Files that are being read, or are in memory until the writer takes them.
+    /// Files of the own disk that are being read, or are in memory until the writer takes them; and files of peers.
     static let loadersMax = 2
+    static let peerLoadersMax = 2
     /// Their raw bytes; a file that is larger comes alone.
     static let loadingBytesMax: UInt64 = 128 << 20
 
@@ -41,16 +42,18 @@ final class SnapshotService: SnapshotPort, Sendable {
         var headers: [SnapshotScope: SnapshotHeader] = [:]
         var sources: [SnapshotScope: Source] = [:]
         var rates = BootRates()
+        /// In the order of `ModelKind`, as the brokers told it last; nil where they do not.
+        var deleteRetentionMs: [Int64?] = []
         /// Of each scope that is on its way back from a peer.
         var chosen: [SnapshotScope: PeerFile] = [:]
         var peers = PeerState()
 
-        var toRead: [(header: SnapshotHeader, file: PeerFile?)] = []
-        /// Raw bytes of the files that are being read, or wait for the writer.
-        var loading: [SnapshotScope: UInt64] = [:]
+        var own = LoadQueue<Void>(filesMax: loadersMax, bytesMax: loadingBytesMax)
+        /// Loaders of their own: a file of the own disk waits for no peer.
+        var others = LoadQueue<PeerFile>(filesMax: peerLoadersMax, bytesMax: loadingBytesMax)
         /// Loaders at work.
         var reading = 0
-        var reads: [SnapshotRead] = []
+        var reads: [(read: SnapshotRead, isPeers: Bool)] = []
 
         /// Not yet taken by the writer.
         var order: SnapshotOrder?
@@ -72,8 +75,6 @@ final class SnapshotService: SnapshotPort, Sendable {
     let topics: [String]
     let partitionCounts: [Int]
     let clusterID: String
-    /// Nil where the brokers do not tell.
-    let deleteRetentionMs: [Int64?]
     let metrics: SnapshotMetrics
     /// Nil: this node asks no peers.
     let peers: SnapshotPeerAccess?
@@ -84,18 +85,20 @@ final class SnapshotService: SnapshotPort, Sendable {
     let wake = DispatchSemaphore(value: 0)
     let ended = DispatchSemaphore(value: 0)
     let peerLog = Mutex(RateLimitedLog())
-    let startedNs = Clocks.monotonicNs()
+    let pauseLog = Mutex(RateLimitedLog())
+    let startedNs: UInt64
 
     init(
         _ settings: SnapshotSettings, _ writer: WriterSettings, partitionCounts: [Int], clusterID: String,
-        deleteRetentionMs: [Int64?], registry: Registry, logger: Logger
+        deleteRetentionMs: [Int64?], registry: Registry, logger: Logger, startedNs: UInt64 = Clocks.monotonicNs()
     ) {
+        self.startedNs = startedNs
         self.settings = settings
         kafka = writer.kafka
         topics = writer.topics
         self.partitionCounts = partitionCounts
         self.clusterID = clusterID
-        self.deleteRetentionMs = deleteRetentionMs
+        state.withLock { $0.deleteRetentionMs = deleteRetentionMs }
         metrics = SnapshotMetrics(registry)
         peers = writer.peers
         sender = SnapshotSender(settings, serving: writer.peers?.serving, registry: registry, logger: logger)
@@ -138,13 +141,16 @@ final class SnapshotService: SnapshotPort, Sendable {
 
     // MARK: - Loading, called by the writer
 
+    /// How long tombstones stay, as the brokers tell it now. An operator may have changed it.
+    func learned(deleteRetentionMs: [Int64?]) { state.withLock { $0.deleteRetentionMs = deleteRetentionMs } }
+
     /// The header of the scope's file on the disk.
     func header(_ scope: SnapshotScope) -> SnapshotHeader? { state.withLock { $0.headers[scope] } }
 
     func choose(_ scope: SnapshotScope, _ bounds: [LogBounds], together: Int) -> SnapshotChoice {
-        let rates = state.withLock { state in
+        let (rates, deleteRetentionMs) = state.withLock { state in
             state.chosen[scope] = nil
-            return state.rates
+            return (state.rates, state.deleteRetentionMs)
         }
         let kind = Int(scope.kind.rawValue)
         let facts = BootFacts(
@@ -157,18 +163,25 @@ final class SnapshotService: SnapshotPort, Sendable {
         }
         guard let files = peerFiles(scope, own, facts) else { return .wait }
         let choice = BootPlan.choose(own, peers: files.map(\.header), facts)
+        if !choice.isFile, waitsForPeers(scope, facts) { return .wait }
         let file: PeerFile? = if case .peer(let index, _) = choice { files[index] } else { nil }
         let header = file?.header ?? (choice.isFile ? own : nil)
         state.withLock { state in
             state.sources[scope] = file != nil ? .peer : header != nil ? .snapshot : .log
             state.chosen[scope] = file
-            if header == nil { state.peers.asks[scope] = nil }
+            if header == nil { state.peers.forget(scope) }
         }
         return header.map { .file($0, isPeers: file != nil) } ?? .log
     }
 
     func read(_ header: SnapshotHeader) {
-        state.withLock { $0.toRead.append((header, $0.chosen[header.scope])) }
+        state.withLock { state in
+            if let file = state.chosen[header.scope] {
+                state.others.add(header, file)
+            } else {
+                state.own.add(header, ())
+            }
+        }
         pump()
     }
 
@@ -179,7 +192,7 @@ final class SnapshotService: SnapshotPort, Sendable {
                 let read = SnapshotRead(header: header, result: self.load(header, file))
                 self.state.withLock { state in
                     state.reading -= 1
-                    state.reads.append(read)
+                    state.reads.append((read, isPeers: file != nil))
                 }
             }
         }
@@ -187,12 +200,13 @@ final class SnapshotService: SnapshotPort, Sendable {
 
     private func nextToRead() -> (SnapshotHeader, PeerFile?)? {
         state.withLock { state in
-            guard let header = state.toRead.first?.header, state.loading.count < Self.loadersMax else { return nil }
-            let inMemory = state.loading.values.reduce(0, +)
-            guard state.loading.isEmpty || inMemory + header.rawBytes <= Self.loadingBytesMax else { return nil }
-            state.loading[header.scope] = header.rawBytes
+            if let (header, _) = state.own.next() {
+                state.reading += 1
+                return (header, nil)
+            }
+            guard let (header, file) = state.others.next() else { return nil }
             state.reading += 1
-            return state.toRead.removeFirst()
+            return (header, file)
         }
     }
 
@@ -219,8 +233,8 @@ final class SnapshotService: SnapshotPort, Sendable {
     func takeRead() -> SnapshotRead? {
         let read = state.withLock { state -> SnapshotRead? in
             guard !state.reads.isEmpty else { return nil }
-            let read = state.reads.removeFirst()
-            state.loading[read.header.scope] = nil
+            let (read, isPeers) = state.reads.removeFirst()
+            if isPeers { state.others.taken(read.header.scope) } else { state.own.taken(read.header.scope) }
             return read
         }
         guard let read else { return nil }
@@ -236,7 +250,7 @@ final class SnapshotService: SnapshotPort, Sendable {
         state.withLock { state in
             state.rates.loaded(bytes: Int(clamping: header.rawBytes), seconds: seconds)
             state.chosen[header.scope] = nil
-            state.peers.asks[header.scope] = nil
+            state.peers.forget(header.scope)
         }
         logger.info(
             "loaded a snapshot",
@@ -276,6 +290,8 @@ final class SnapshotService: SnapshotPort, Sendable {
         state.withLock { state in
             state.changed = changed
             state.held = held
+            guard let held else { return }
+            state.peers.forgetPauses(but: held)
         }
     }
 
@@ -314,6 +330,8 @@ struct SnapshotMetrics: Sendable {
     let failed: Counter
     let writtenBytes: Counter
     let receivedBytes: Counter
+    let peerPauses: Counter
+    private let trimmedLogs: [Counter]
     private let refusals: [Counter]
     private let peerRefusals: [Counter]
     private static let peerReasons = PeerFault.allCases.map(\.rawValue) + BootRefusal.reasons
@@ -333,6 +351,14 @@ struct SnapshotMetrics: Sendable {
         writtenBytes = registry.counter("snapshot_written_bytes_total", help: "Bytes of snapshots written.")
         receivedBytes = registry.counter(
             "snapshot_peer_received_bytes_total", help: "Bytes of whole snapshots received from peers.")
+        peerPauses = registry.counter(
+            "snapshot_peer_pauses_total", help: "Pauses before peers were asked again for what the log has lost.")
+        trimmedLogs = ["no_file", "late"].map {
+            registry.counter(
+                "snapshot_trimmed_log_read_total",
+                help: "Logs read without a file that have lost their beginning: what stood there is missing.",
+                labels: [("reason", $0)])
+        }
         peerRefusals = Self.peerReasons.map {
             registry.counter(
                 "snapshot_peer_refused_total", help: "Snapshots of peers that were not used, by reason.",
@@ -343,6 +369,9 @@ struct SnapshotMetrics: Sendable {
                 "snapshot_refused_total", help: "Snapshots that were not used, by reason.", labels: [("reason", $0)])
         }
     }
+
+    /// `isLate`: peers that may have had a file did not hand it over in time.
+    func readTrimmedLog(isLate: Bool) { trimmedLogs[isLate ? 1 : 0].add() }
 
     func peerRefused(_ refusal: BootRefusal) {
         if let index = Self.peerReasons.firstIndex(of: refusal.reason) { peerRefusals[index].add() }

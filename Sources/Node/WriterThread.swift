@@ -146,9 +146,8 @@ public final class WriterThread: Sendable {
                 settings.kafka, topics: settings.topics, interval: settings.watchInterval, registry: registry,
                 logger: logger)
             defer { ends.stop() }
-            var retention = TombstoneRetention()
-            retention.ask(admin, settings.topics)
-            let service = makeSnapshots(counts, admin, retention)
+            let (retention, clusterID) = askWhatSnapshotsNeed(admin)
+            let service = makeSnapshots(counts, clusterID, retention)
             let watch = LogWatch(settings, partitionCounts: counts, retention: retention, logger: logger)
             let ingest = Ingest(
                 source: source, writer: writer, metrics: metrics, snapshots: service,
@@ -199,7 +198,8 @@ public final class WriterThread: Sendable {
                 nextCounts = now + Self.countsNs
             }
             if let found = watch.take() {
-                ingest.learned(found.bounds, askedMs: found.askedMs, limitsMs: found.limitsMs)
+                ingest.learned(found.bounds, askedMs: found.askedMs, limitsMs: found.retention.limitsMs)
+                service?.learned(deleteRetentionMs: found.retention.ms)
             }
             let before = ingest.progressMarks
             ingest.turn(
@@ -262,12 +262,34 @@ public final class WriterThread: Sendable {
 
     // MARK: - Snapshots
 
+    /// How long tombstones stay, and the cluster's id. Both are asked for again where nobody answers: without them no
+    /// file is used, and one late answer is sooner than the whole log.
+    private func askWhatSnapshotsNeed(_ admin: KafkaAdmin) -> (retention: TombstoneRetention, clusterID: String?) {
+        var retention = TombstoneRetention()
+        guard settings.snapshots != nil else {
+            retention.ask(admin, settings.topics)
+            return (retention, nil)
+        }
+        var question = BootQuestion(nowNs: Clocks.monotonicNs())
+        var clusterID: String?
+        let isAnswered = question.ask(clock: Clocks.monotonicNs, pause: { Clocks.pause(milliseconds: $0) }) {
+            guard !isStopping.load(ordering: .relaxed) else { return true }
+            guard retention.ask(admin, settings.topics) else { return false }
+            clusterID = clusterID ?? admin.clusterID()
+            return clusterID != nil
+        }
+        if !isAnswered {
+            logger.warning("the brokers did not answer what snapshots need", metadata: ["asked": "\(question.asked)"])
+        }
+        return (retention, clusterID)
+    }
+
     /// Nil where there are to be none, or where the cluster's id, which every file is checked against, is not told.
     private func makeSnapshots(
-        _ counts: [Int], _ admin: KafkaAdmin, _ retention: TombstoneRetention
+        _ counts: [Int], _ clusterID: String?, _ retention: TombstoneRetention
     ) -> SnapshotService? {
         guard let snapshots = settings.snapshots else { return nil }
-        guard let clusterID = admin.clusterID() else {
+        guard let clusterID else {
             logger.warning("no snapshots: the brokers do not tell the cluster's id")
             return nil
         }

@@ -45,6 +45,11 @@ public enum BootRefusal: Error, Equatable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Whether the file itself is not to blame: a peer had no time or did not answer.
+    public var isPassing: Bool {
+        if case .unreadable(let error) = self, case .transfer(let fault) = error.code { fault.isPassing } else { false }
+    }
+
     /// For the metric's label.
     public var reason: String {
         switch self {
@@ -134,7 +139,7 @@ public struct BootFacts: Sendable {
 extension BootFacts {
     /// Whether a log has lost its beginning: what stood there comes out of a snapshot alone, so one that may be used is
     /// used, however long it takes.
-    var isTrimmed: Bool { bounds.contains { $0.start > Offset(0) } }
+    public var isTrimmed: Bool { bounds.contains { $0.start > Offset(0) } }
 }
 
 public enum BootChoice: Equatable, Sendable {

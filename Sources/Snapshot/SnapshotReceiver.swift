@@ -21,6 +21,14 @@ public enum PeerFault: String, CaseIterable, Equatable, Sendable {
     case changed
     /// This process ends.
     case stopped
+
+    /// Whether it says nothing about the peer's file: the same question may have another answer soon.
+    public var isPassing: Bool {
+        switch self {
+        case .unreachable, .cut, .slow, .busy, .gone, .changed, .stopped: true
+        case .answer, .large: false
+        }
+    }
 }
 
 public struct SnapshotReceiver: Sendable {

@@ -484,6 +484,33 @@ private struct Logs {
         }
     }
 
+    /// Nor while the peer's file is being put into the store, block after block and file after file.
+    @Test func nobodyWaitsWhileAPeersFileComesIntoTheStore() {
+        for arePeers in [true, false] {
+            let (logs, port, first) = world()
+            snapshotAll(first)
+            (port.holdsEvents, port.arePeers) = (true, arePeers)
+            let second = Process(port, lineage: 2)
+            logs.bounds(second)
+            var held = PartitionSet()
+            held.insert(PartitionID(0))
+            second.ingest.hold(held)
+            for _ in 0..<8 {
+                _ = second.ingest.startWaiting(nowMs: 0)
+                logs.feedOnlyChecks(second)
+                second.turn()
+            }
+            port.holdsEvents = false
+            // Its blocks are in the store, and still to be audited.
+            second.turn(1)
+            #expect(!port.restoredScopes.contains(.events(PartitionID(0))))
+            held.insert(PartitionID(1))
+            second.ingest.hold(held)
+            _ = second.ingest.startWaiting(nowMs: 0)
+            #expect(second.isReady(1) == arePeers && !second.isReady(0))
+        }
+    }
+
     /// The file comes when the partition was given up and wanted again, by way of another file.
     @Test func aFileThatComesTooLateIsNotTakenForAnother() throws {
         let (logs, port, first) = world()

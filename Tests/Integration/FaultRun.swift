@@ -37,6 +37,7 @@ final class FaultRun {
     private let seed: UInt64
     private let nowMs = referenceMilliseconds(FaultRun.now)
     private var flow = UpdateFlow(rate: FaultRun.updatesPerSecond)
+    private var written: Set<ModelKind> = []
     private var asked = 0
     private var issues = 0
     private var lives = 0
@@ -73,7 +74,8 @@ final class FaultRun {
         try cluster.startNodes(3, replicas: 2)
         for number in 0..<2 { try startRouter(number) }
         try cluster.waitUntilApplied()
-        try ask(200)
+        // The first message to a topic asks a broker whether the topic exists, and a test may stop that broker.
+        try ask(200, until: "each topic has had an update") { written.count == ModelKind.allCases.count }
     }
 
     /// Updates handed out so far; those of the last batch may be on their way.
@@ -102,6 +104,7 @@ final class FaultRun {
         let done = producer.counts.delivered + producer.counts.failed
         try flow.turn(checker, now: elapsedNs(), done: done) { update in
             try producer.send(update.kind, key: update.key, value: update.value)
+            written.insert(update.kind)
         }
         let request = checker.nextRequest()
         asked += 1

@@ -27,10 +27,17 @@ final class HostilePeer: Sendable {
         case empty
         /// What is no HTTP.
         case noise
+        /// No answer to anything: the connection ends.
+        case deaf
+
+        /// Whether it is not about pieces alone.
+        var isForAll: Bool { self == .otherFile || self == .deaf }
     }
 
     private struct State {
         var behaviour: Behaviour
+        /// So often it is shown; then the peer is honest.
+        var times = Int.max
         var isClosed = false
         var onPiece: (@Sendable (String) -> Void)?
     }
@@ -83,7 +90,22 @@ final class HostilePeer: Sendable {
         Glibc.close(listener)
     }
 
-    func behave(_ behaviour: Behaviour) { state.withLock { $0.behaviour = behaviour } }
+    func behave(_ behaviour: Behaviour, times: Int = .max) {
+        state.withLock { state in
+            state.behaviour = behaviour
+            state.times = times
+        }
+    }
+
+    /// What it does to this request.
+    private func nextBehaviour(isPiece: Bool) -> Behaviour {
+        state.withLock { state in
+            guard isPiece || state.behaviour.isForAll else { return .honest }
+            guard state.times > 0 else { return .honest }
+            state.times -= 1
+            return state.behaviour
+        }
+    }
 
     /// Called before a piece is passed on, with the target asked for.
     func onPiece(_ call: @escaping @Sendable (String) -> Void) { state.withLock { $0.onPiece = call } }
@@ -95,9 +117,8 @@ final class HostilePeer: Sendable {
         var input: [UInt8] = []
         while let target = readTarget(connection, &input) {
             let isPiece = target.hasPrefix("/snapshots/") && !target.hasSuffix("/header")
-            let (behaviour, call) = state.withLock { ($0.behaviour, $0.onPiece) }
-            if isPiece { call?(target) }
-            guard answer(target, isPiece, behaviour, real, connection) else { return }
+            if isPiece { state.withLock { $0.onPiece }?(target) }
+            guard answer(target, nextBehaviour(isPiece: isPiece), real, connection) else { return }
         }
     }
 
@@ -118,12 +139,12 @@ final class HostilePeer: Sendable {
 
     /// Returns whether the connection goes on.
     private func answer(
-        _ target: String, _ isPiece: Bool, _ behaviour: Behaviour, _ real: HTTPClient, _ connection: Int32
+        _ target: String, _ behaviour: Behaviour, _ real: HTTPClient, _ connection: Int32
     ) -> Bool {
         let asked = behaviour == .otherFile ? Self.otherFile(target) : target
-        guard isPiece || behaviour == .otherFile else { return pass(target, real, connection) }
         switch behaviour {
         case .honest: return pass(target, real, connection)
+        case .deaf: return false
         case .otherFile: return pass(asked, real, connection)
         case .busy:
             return send("HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n", [], connection)

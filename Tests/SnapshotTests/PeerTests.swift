@@ -354,9 +354,60 @@ import Testing
         #expect(abs(rates.peerBytesPerSecond / 100e6 - 1) < 0.01)
     }
 
+    /// A peer that had no time has said nothing about its file; one whose file or answer is wrong has.
+    @Test func onlyWhatIsWrongSpeaksAgainstAFile() {
+        for fault in PeerFault.allCases {
+            let isPassing = ![.answer, .large].contains(fault)
+            #expect(BootRefusal.unreadable(SnapshotError(.transfer(fault), "")).isPassing == isPassing, "\(fault)")
+        }
+        #expect(!BootRefusal.unreadable(SnapshotError(.damaged, "")).isPassing)
+        #expect(!BootRefusal.belowStart(resume: Offset(1), start: Offset(2)).isPassing)
+        #expect(!BootRefusal.otherCluster("x").isPassing)
+    }
+
     @Test func everyFaultHasAReason() {
         for fault in PeerFault.allCases {
             #expect(BootRefusal.unreadable(SnapshotError(.transfer(fault), "")).reason == fault.rawValue)
         }
+    }
+}
+
+@Suite struct PeerPatienceTests {
+    private let second: UInt64 = 1_000_000_000
+
+    @Test func pausesGrowAndTheTimeEnds() {
+        var patience = PeerPatience(nowNs: 5 * second)
+        var now = 5 * second
+        var pauses: [UInt64] = []
+        while let until = patience.pause(nowNs: now) {
+            pauses.append(until - now)
+            now = until
+        }
+        #expect(pauses.prefix(6).map { $0 * 2 / second } == [1, 2, 4, 8, 16, 20])
+        #expect(pauses.allSatisfy { $0 <= PeerPatience.pauseMaxNs } && patience.pauses == pauses.count)
+        #expect(now == 5 * second + PeerPatience.longestNs)
+        #expect(patience.pause(nowNs: .max / 2) == nil)
+    }
+}
+
+@Suite struct LoadQueueTests {
+    private func header(_ kind: ModelKind, _ rawBytes: UInt64) -> SnapshotHeader {
+        var header = Samples.header(.topic(kind), partitions: 1)
+        header.rawBytes = rawBytes
+        return header
+    }
+
+    @Test func loadersAndBytesAreBounded() {
+        var queue = LoadQueue<Int>(filesMax: 2, bytesMax: 100)
+        let files = [header(.stage, 60), header(.season, 40), header(.region, 1), header(.category, 500)]
+        for (index, file) in files.enumerated() { queue.add(file, index) }
+        #expect(queue.next()?.from == 0 && queue.next()?.from == 1)
+        #expect(queue.next() == nil, "two are being read")
+        queue.taken(.topic(.stage))
+        #expect(queue.next()?.from == 2 && queue.next() == nil)
+        queue.taken(.topic(.season))
+        #expect(queue.next() == nil, "one that is larger comes alone")
+        queue.taken(.topic(.region))
+        #expect(queue.next()?.from == 3 && queue.next() == nil)
     }
 }

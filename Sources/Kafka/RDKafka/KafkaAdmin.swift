@@ -29,7 +29,7 @@ public final class KafkaAdmin {
     }
 
     /// Whether the cluster is the embedded broker, librdkafka's, by the id that it gives itself.
-    public var isEmbedded: Bool { clusterID()?.hasPrefix("mockCluster") == true }
+    public static func isEmbedded(_ clusterID: String) -> Bool { clusterID.hasPrefix("mockCluster") }
 
     /// The bounds of a partition's log. The topic must exist: the embedded broker creates what is asked for.
     public func bounds(of topic: String, _ partition: PartitionID) throws(KafkaError) -> LogBounds {
