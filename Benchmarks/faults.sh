@@ -13,6 +13,7 @@
 #     term                    SIGTERM of a node, which comes back later
 #     rolling                 every node in turn: SIGTERM, start, until it is ready
 #     scale                   a fourth node joins, and leaves again
+#     autoscale               the same by the autoscaler and its hook, deploy/autoscale/local-process.sh
 #     router-kill             kill -9 and start of a router; a request whose connection broke is sent once more to the other
 #     router-term             SIGTERM and start of a router; no request is sent twice
 #     broker-stop             the broker stands still for 60 s
@@ -25,11 +26,11 @@
 # The last four put each node into a network namespace of its own (needs root, iproute2 and nftables; left out loudly where
 # the system does not permit it). Kafka's traffic goes another way and is not touched.
 #
-# RATE (requests a second: 2000, short 400), UPDATES=2000 (a second), EVENTS=20000, PARTITIONS=64, CONNECTIONS=32, NICE=0
+# RATE (requests a second: 2000, short 400, where it can be), UPDATES=2000 (a second), EVENTS=20000, PARTITIONS=64, CONNECTIONS=32, NICE=0
 # (of the generator), OUT=DIR keeps results and logs.
 set -euo pipefail
 
-scenarios=(kill-1 kill-2 kill-3 stop term rolling scale router-kill router-term broker-stop broker-kill
+scenarios=(kill-1 kill-2 kill-3 stop term rolling scale autoscale router-kill router-term broker-stop broker-kill
     net-cut net-out net-in net-late)
 if [ $# -ne 1 ]; then
     [ $# -gt 0 ] || set -- "${scenarios[@]}"
@@ -45,10 +46,15 @@ if [[ " ${scenarios[*]} " != *" $scenario "* ]]; then
 fi
 [ -z "${OUT:-}" ] || out=$(mkdir -p "$OUT" && cd "$OUT" && pwd)
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$root/Benchmarks/hooked-nodes.sh"
 
 case "${SIZE:-full}" in
 full) rate=${RATE:-2000} least=200000 before=20 away=30 long=60 window=${WINDOW_SECONDS:-110} ;;
-short) rate=${RATE:-400} least=1000 before=3 away=6 long=10 window=${WINDOW_SECONDS:-24} ;;
+short)
+    # The autoscaler looks at a load for a while, and there has to be one.
+    if [ "$scenario" = autoscale ]; then rate=2000 window=45; else rate=400 window=24; fi
+    rate=${RATE:-$rate} least=1000 before=3 away=6 long=10 window=${WINDOW_SECONDS:-$window}
+    ;;
 *) fail "SIZE is '$SIZE'; full and short are possible" ;;
 esac
 out=${out:-$work}
@@ -57,15 +63,19 @@ out=${out:-$work}
 
 spaces=()
 end_faults() {
-    local status=$? id space
+    local status=$? id space log
     # Whoever stands still cannot end.
     for id in "${started[@]}"; do kill -CONT "$id" 2>/dev/null || true; done
     for id in "${started[@]}"; do kill "$id" 2>/dev/null || true; done
+    end_hooked_nodes
     for id in "${started[@]}"; do wait "$id" 2>/dev/null || true; done
     for space in "${spaces[@]}"; do ip netns del "$space" 2>/dev/null || true; done
     if [ "$out" != "$work" ]; then
         mkdir -p "$out/$scenario"
         cp "$work"/*.log "$work"/*.log.* "$work"/*.metrics "$out/$scenario/" 2>/dev/null || true
+        for log in "$hooked"/nodes/*/log; do
+            [ ! -e "$log" ] || cp "$log" "$out/$scenario/$(basename "$(dirname "$log")").log"
+        done
     fi
     rm -rf "$work"
     exit "$status"
@@ -251,6 +261,51 @@ scale() {
     finish
 }
 
+# Where the nodes are that the hook has not ended.
+find_hooked() {
+    local name
+    mapfile -t nodes < <(living_nodes)
+    for name in "${nodes[@]}"; do
+        management_of[$name]=$(hooked_management "$name" | cut -d : -f 2)
+        host_of[$name]=127.0.0.1
+    done
+}
+
+hooked_cluster() {
+    local name
+    write_node_settings 2
+    for name in "${nodes[@]}"; do start_hooked "$name"; done
+    for name in "${routers[@]}"; do router "$name"; done
+    wait_for 60 "the nodes" serve_count 3 "${management_of[router-1]}"
+    find_hooked
+    ready "${nodes[@]}" "${routers[@]}"
+}
+
+# autoscaled NAME COUNT OPTION…: an autoscaler with these options leads to so many nodes, by one call of the hook.
+autoscaled() {
+    local name=$1 count=$2 calls
+    shift 2
+    mark
+    start_autoscaler "$name" --autoscale-nodes-min 3 --autoscale-nodes-max 4 "$@"
+    wait_for 60 "$count nodes" lives_count "$count"
+    wait_for 60 "$count nodes" serve_count "$count" "${management_of[router-1]}"
+    kill "$autoscaler_id"
+    wait "$autoscaler_id" || fail "$name ended with $?: $(tail -n 3 "$work/$name.log")"
+    calls=$(grep -c 'calling the hook' "$work/$name.log") || true
+    [ "$calls" -eq 1 ] || fail "$name: $calls calls of the hook instead of one: $(grep autoscale: "$work/$name.log")"
+    echo "    $name: $(grep -m 1 -o 'reason=.*' "$work/$name.log")"
+}
+
+# A loop that is 2 % busy is called full, so the rate fills none; then the default bounds hold, by which it idles.
+autoscale() {
+    begin
+    autoscaled scale-out 4 --autoscale-scale-out-above 2 --autoscale-scale-in-below 1
+    sleep "$away"
+    autoscaled scale-in 3
+    find_hooked
+    finish
+}
+
 router_kill() {
     begin --retry-elsewhere
     mark
@@ -389,7 +444,7 @@ publish
 broker_id=${started[0]}
 [[ $scenario != net-* ]] || networks
 [ "$scenario" != net-late ] || late
-cluster
+if [ "$scenario" = autoscale ]; then hooked_cluster; else cluster; fi
 case $scenario in
 kill-*) kill_node "node-${scenario#kill-}" ;;
 net-cut) net OUT IN ;;

@@ -8,8 +8,11 @@
 #     Benchmarks/scaling.sh all
 #
 # Only ratios of processor time are read off, so it takes no machine with many cores. Each cluster has CONNECTIONS (16)
-# connections for each node in a closed loop, so that a node's turns are as full however many nodes there are.
-# NODES="1 2 3 4 6", EVENTS=5000, WINDOWS=3, WINDOW_SECONDS=2 are settable. Times are printed, never judged.
+# connections for each node in a closed loop; what the router and the processors bear is shared out among the nodes, so
+# of more nodes each has fewer requests at a time. With RATE=N an open loop asks N requests a second for each node instead:
+# then each node has the same to do however many there are.
+#
+# NODES="1 2 3 4 6", REPLICAS="2 max", EVENTS=5000, WINDOWS=3, WINDOW_SECONDS=2 are settable. Times are printed, never judged.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -58,14 +61,15 @@ end_nodes() {
 
 # Loads for one window and prints: requests, router's ns, then each node's ns and queries.
 window() {
-    local before=() after=() index requests
+    local before=() after=() arrivals=() index requests
+    [ -z "${RATE:-}" ] || arrivals=(--rate $((RATE * ${#node_ids[@]})))
     requests=$(metric http_server_requests_seconds_count "$management")
     before=("$(serving_ns "$router_id")")
     for index in "${!node_ids[@]}"; do
         before+=("$(serving_ns "${node_ids[$index]}")" "$(metric link_queries_total "${node_managements[$index]}")")
     done
     "$generator" --target "${base#http://}" --connections $((${CONNECTIONS:-16} * ${#node_ids[@]})) --seconds "$seconds" \
-        --warm-up 0 --data "$work/offer" --mix "$1" --check none --quiet >"$work/load.table" 2>&1 ||
+        "${arrivals[@]}" --warm-up 0 --data "$work/offer" --mix "$1" --check none --quiet >"$work/load.table" 2>&1 ||
         fail "$(cat "$work/load.table")"
     after=("$(serving_ns "$router_id")")
     for index in "${!node_ids[@]}"; do
@@ -95,7 +99,7 @@ range() { awk -v column="$1" '{ print $column }' "$2" | spread | cut -d ' ' -f 2
 table() {
     local replicas count one=$work/one
     printf '%-5s %5s %9s %9s %9s %9s %9s %12s\n' R nodes requests asks router nodes 'a node' 'nodes, range'
-    for replicas in 2 max; do
+    for replicas in ${REPLICAS:-2 max}; do
         for count in "${counts[@]}"; do
             start_nodes "$count" "$replicas"
             # Requests, asks a request, µs a request of the router and of all nodes.
@@ -122,8 +126,9 @@ table() {
           if ($2 == 1) base[$1] = $5 }
         END {
             spread = n * sxx - sx * sx
-            b = (n * sxy - sx * sy) / spread; a = (sy - b * sx) / n
-            d = (n * sxr - sx * sr) / spread; c = (sr - d * sx) / n
+            # Where all have as many asks there is no slope.
+            b = spread > 0.001 ? (n * sxy - sx * sy) / spread : 0; a = (sy - b * sx) / n
+            d = spread > 0.001 ? (n * sxr - sx * sr) / spread : 0; c = (sr - d * sx) / n
             printf "the law: nodes %.1f + %.1f × asks, router %.1f + %.1f × asks\n\n", a, b, c, d
             printf "%-5s %5s %9s %9s %9s %12s %9s\n", "R", "nodes", "measured", "the law", "off", "capacity", "÷ linear"
             for (i = 1; i <= n; i++) {

@@ -1,5 +1,6 @@
 // How busy the threads are that serve: the loops alone, so neither what a node reads from Kafka nor what it writes to
-// disk counts, and a node that starts looks idle until it is asked.
+// disk counts as load, and a node that starts looks idle until it is asked. What that takes only lessens what the loops
+// may use.
 
 import Foundation
 import Glibc
@@ -17,6 +18,11 @@ public struct ThreadClock: Sendable {
         self.id = id
     }
 
+    /// All threads of this process together.
+    static let process = ThreadClock(id: CLOCK_PROCESS_CPUTIME_ID)
+
+    private init(id: clockid_t) { self.id = id }
+
     /// Nanoseconds that the thread has run; 0 once it has ended.
     var nanoseconds: UInt64 {
         var time = timespec()
@@ -27,14 +33,14 @@ public struct ThreadClock: Sendable {
 
 public final class ServingLoad: Sendable {
     private let threads: [ThreadClock]
-    /// What the threads may use: one core each, and together no more than the process may use.
-    private let cores: Double
-    private let window: Mutex<CPUWindow>
+    private let window: Mutex<LoopWindow>
 
     public init(threads: [ThreadClock]) {
         self.threads = threads
-        cores = min(Double(threads.count), Self.coresOfProcess)
-        window = Mutex(CPUWindow(nowNanoseconds: Clocks.monotonicNs(), cpuNanoseconds: Self.used(threads)))
+        window = Mutex(
+            LoopWindow(
+                threads: threads.count, cores: Self.coresOfProcess, nowNanoseconds: Clocks.monotonicNs(),
+                loopsNanoseconds: Self.used(threads), processNanoseconds: ThreadClock.process.nanoseconds))
     }
 
     /// The share of what they may use that the threads used over the last second or more, 0 to 1; nil in the first
@@ -42,9 +48,9 @@ public final class ServingLoad: Sendable {
     public func look() -> Double? {
         let now = Clocks.monotonicNs()
         let used = Self.used(threads)
-        return window.withLock { window in
-            let share = window.advance(nowNanoseconds: now, cpuNanoseconds: used, cores: cores)
-            return window.isMeasured ? share : nil
+        let usedByProcess = ThreadClock.process.nanoseconds
+        return window.withLock {
+            $0.advance(nowNanoseconds: now, loopsNanoseconds: used, processNanoseconds: usedByProcess)
         }
     }
 

@@ -162,6 +162,35 @@ struct ProcessMetricsTests {
         #expect(window.advance(nowNanoseconds: 2_000_000_000, cpuNanoseconds: 9_500_000_000, cores: 2) == 1)
     }
 
+    /// The share after one second in which the loops and the process used so many cores.
+    private func share(threads: Int, cores: Double, loops: Double, process: Double) -> Double? {
+        var window = LoopWindow(
+            threads: threads, cores: cores, nowNanoseconds: 0, loopsNanoseconds: 0, processNanoseconds: 0)
+        #expect(window.advance(nowNanoseconds: 1, loopsNanoseconds: 1, processNanoseconds: 1) == nil)
+        return window.advance(
+            nowNanoseconds: 1_000_000_000, loopsNanoseconds: UInt64(loops * 1e9),
+            processNanoseconds: UInt64(process * 1e9))
+    }
+
+    private func isNear(_ share: Double?, _ wanted: Double) -> Bool { abs((share ?? -1) - wanted) < 0.000_001 }
+
+    @Test func loopsAreFullWhenTheyCanGetNoMore() {
+        // A fifth of a core, of which Kafka's threads take seven twentieths: what is left is all the loop can get.
+        #expect(isNear(share(threads: 1, cores: 0.2, loops: 0.13, process: 0.2), 1))
+        #expect(isNear(share(threads: 1, cores: 0.2, loops: 0.065, process: 0.135), 0.5))
+        // With cores to spare what the others take is not theirs.
+        #expect(isNear(share(threads: 1, cores: 2, loops: 0.5, process: 1.4), 0.5))
+        #expect(isNear(share(threads: 2, cores: 8, loops: 1, process: 5), 0.5))
+        // As many loops as cores.
+        #expect(isNear(share(threads: 2, cores: 2, loops: 0.75, process: 1.25), 0.5))
+    }
+
+    @Test func replayDoesNotMakeLoopsLookFull() {
+        #expect(isNear(share(threads: 1, cores: 1, loops: 0, process: 1), 0))
+        #expect(isNear(share(threads: 1, cores: 1, loops: 0.1, process: 1), 0.2))
+        #expect(isNear(share(threads: 0, cores: 1, loops: 0, process: 1), 0))
+    }
+
     @Test func registersTheUsualNames() {
         let registry = Registry()
         ProcessMetrics.register(in: registry)

@@ -36,7 +36,7 @@ is_name() { [[ $1 =~ ^[A-Za-z0-9._:-]{1,64}$ ]]; }
 process_of() {
     local pid
     pid=$(cat "$folder/nodes/$1/pid" 2>/dev/null) || return 1
-    tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "$folder/nodes/$1/data" || return 1
+    tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF -- "$folder/nodes/$1/data" || return 1
     echo "$pid"
 }
 
