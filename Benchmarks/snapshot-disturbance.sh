@@ -6,7 +6,7 @@
 # generator's processor. The largest resident memory of each case is told too. Fails only where requests failed, or where
 # nothing was written or handed over.
 #
-# Two servers of the same offer, each in a cluster of its own, take turns; the one that is not asked is stopped (SIGSTOP).
+# Two servers of the same offer, each with a broker of its own, take turns; the one that is not asked is stopped (SIGSTOP).
 # One writes nothing while it is measured, the other one writes without a pause.
 #
 #     Benchmarks/snapshot-disturbance.sh        ROUNDS=5 RUN_SECONDS=5 EVENTS=200000 PARTITIONS=64 PRIORITY=1
@@ -21,10 +21,6 @@ seconds=${RUN_SECONDS:-${ROUND_SECONDS:-5}}
 events=${EVENTS:-200000}
 [ "${#processors[@]}" -ge 2 ] || fail "two processors are needed"
 load=$(Benchmarks/build.sh favorites-load)
-start_broker "${PARTITIONS:-64}"
-publish_offer "$events"
-check_nothing_trimmed
-
 first=(chrt -f 10)
 if [ "${PRIORITY:-1}" != 1 ] || ! "${first[@]}" true 2>"$work/chrt.log"; then first=(); fi
 [ "${#first[@]}" -gt 0 ] && echo "the generator and the servers' loops run before others" || echo "no thread runs before others"
@@ -33,11 +29,15 @@ if [ "${PRIORITY:-1}" != 1 ] || ! "${first[@]}" true 2>"$work/chrt.log"; then fi
 # `management_NAME`.
 declare -A pid http management_of
 server() {
+    rm -rf "$work/bootstrap" "$work/offer"
+    start_broker "${PARTITIONS:-64}"
+    publish_offer "$events"
+    check_nothing_trimmed
     http[$1]=$(free_port)
     management_of[$1]=$(free_port)
     background "$1" "$favorites" serve --kafka-brokers "$brokers" --data-dir "$work/$1" --loops 1 --cluster-replicas max \
         --clock-fixed "$now" --http-port "${http[$1]}" --management-port "${management_of[$1]}" --link-port 0 \
-        --node-id "$1" --kafka-topics-cluster "cluster-$1" --snapshot-interval "$2"
+        --node-id "$1" --snapshot-interval "$2"
     pid[$1]=$!
     wait_for 120 "$1" curl -sf "http://127.0.0.1:${management_of[$1]}/health/ready"
     local task
