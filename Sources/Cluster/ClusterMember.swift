@@ -18,6 +18,8 @@ import Synchronization
 
 /// What its owner gives a member and wants of it. The closures are called on the member's thread.
 public struct ClusterOwner: Sendable {
+    /// The id is this process's: called once, before the first heartbeat is written.
+    public var joined: @Sendable (Incarnation) -> Void
     /// The heartbeat to be written now.
     public var heartbeat: @Sendable (Incarnation, MembershipView) -> Heartbeat
     /// Called when anything changed, and at every heartbeat.
@@ -26,9 +28,11 @@ public struct ClusterOwner: Sendable {
     public var displaced: @Sendable () -> Void
 
     public init(
+        joined: @escaping @Sendable (Incarnation) -> Void,
         heartbeat: @escaping @Sendable (Incarnation, MembershipView) -> Heartbeat,
         changed: @escaping @Sendable (ClusterState) -> Void, displaced: @escaping @Sendable () -> Void
     ) {
+        self.joined = joined
         self.heartbeat = heartbeat
         self.changed = changed
         self.displaced = displaced
@@ -37,6 +41,8 @@ public struct ClusterOwner: Sendable {
 
 public struct ClusterMemberSettings: Sendable {
     public var id: ID
+    /// A life of the id that is known to have ended: nobody waits until it is silent.
+    public var over: Incarnation?
     public var topic: String
     public var kafka: KafkaClientOptions
     public var configuration: ClusterConfiguration
@@ -44,10 +50,11 @@ public struct ClusterMemberSettings: Sendable {
     public var heartbeatMs: Int64
 
     public init(
-        id: ID, topic: String, kafka: KafkaClientOptions, configuration: ClusterConfiguration,
+        id: ID, over: Incarnation?, topic: String, kafka: KafkaClientOptions, configuration: ClusterConfiguration,
         timeouts: MembershipTimeouts, heartbeatMs: Int64
     ) {
         self.id = id
+        self.over = over
         self.topic = topic
         self.kafka = kafka
         self.configuration = configuration
@@ -159,7 +166,9 @@ public final class ClusterMember: Sendable {
                 refusedTotal.store(turn.refusedTotal, ordering: .relaxed)
                 for action in turn.act(announces: announces.exchange(false, ordering: .relaxed)) {
                     switch action {
-                    case .joined: waiting.take()?.resume()
+                    case .joined(let incarnation):
+                        owner.joined(incarnation)
+                        waiting.take()?.resume()
                     case .refused(let refusal): throw JoinError(refusal, settings)
                     case .displaced:
                         logger.error("another process took over this member's id; stopping")

@@ -36,7 +36,7 @@ final class ClusterTurn {
         let bounds = try Self.waitForTopic(consumer, settings.topic, logger, isStopping)
         let start = Offset(max(bounds.start.rawValue, bounds.end.rawValue - ClusterMember.tailMax))
         session = MemberSession(
-            id: settings.id, configuration: settings.configuration, timeouts: settings.timeouts,
+            id: settings.id, over: settings.over, configuration: settings.configuration, timeouts: settings.timeouts,
             heartbeatMs: settings.heartbeatMs, start: start, end: bounds.end)
         consumer.start(0, PartitionID(0), at: start)
     }
@@ -75,9 +75,15 @@ final class ClusterTurn {
     }
 
     func act(announces: Bool) -> [SessionAction] {
-        session.turn(
+        let actions = session.turn(
             nowMs: Int64(Clocks.monotonicNs() / 1_000_000), wallMs: Clocks.wallMs(),
             number: UInt64.random(in: 0...UInt64.max), announces: announces)
+        if case .joined? = actions.first, let over = settings.over,
+            view.member(settings.id)?.heartbeat.incarnation == over
+        {
+            logger.notice("does not wait for the life before, which held the same lock and is over")
+        }
+        return actions
     }
 
     private func apply(_ record: (offset: Offset, timestampMs: Int64, key: [UInt8]?, value: [UInt8]?)) {

@@ -26,9 +26,14 @@ extension MembershipView {
     }
 
     /// For a process that starts: `logEnd` is the control topic's end when it began. A record of another life at or
-    /// beyond it was written since, so that life goes on.
-    public func verdict(onStarting id: ID, _ incarnation: Incarnation, logEnd: Offset) -> IdentityVerdict {
-        guard let member = member(id), member.heartbeat.incarnation != incarnation else { return .free }
+    /// beyond it was written since, so that life goes on; but for the one that is known to be `over`, whose last words
+    /// may have been on their way.
+    public func verdict(
+        onStarting id: ID, _ incarnation: Incarnation, logEnd: Offset, over: Incarnation? = nil
+    ) -> IdentityVerdict {
+        guard let member = member(id), member.heartbeat.incarnation != incarnation,
+            member.heartbeat.incarnation != over
+        else { return .free }
         if member.offset >= logEnd { return .taken(member.heartbeat.incarnation) }
         return member.isSilent ? .free : .wait(member.heartbeat.incarnation)
     }

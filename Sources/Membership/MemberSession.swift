@@ -41,7 +41,7 @@ public struct MemberSession: Sendable {
     private enum Phase: Sendable {
         /// To `identifying`, or `ended` where a live member runs with other settings.
         case reading(start: Offset, end: Offset)
-        /// To `member` when the id is free, or the former life was silent for long enough; else to `ended`.
+        /// To `member` when the id is free, or the former life is over or was silent for long enough; else to `ended`.
         case identifying(Incarnation, logEnd: Offset, deadlineMs: Int64)
         /// To `ended` when a younger life appears.
         case member(Incarnation)
@@ -49,6 +49,8 @@ public struct MemberSession: Sendable {
     }
 
     private let id: ID
+    /// A former life that is known to have ended, whatever the topic says of it.
+    private let over: Incarnation?
     private let configuration: ClusterConfiguration
     private let heartbeatMs: Int64
     private var phase: Phase
@@ -62,12 +64,13 @@ public struct MemberSession: Sendable {
     private var reachedEnd: Offset?
     private var nextBeatMs: Int64 = 0
 
-    /// `start`: where reading begins; `end`: the log's end at that time.
+    /// `over`: a former life that is known to have ended. `start`: where reading begins; `end`: the log's end at that time.
     public init(
-        id: ID, configuration: ClusterConfiguration, timeouts: MembershipTimeouts, heartbeatMs: Int64, start: Offset,
-        end: Offset
+        id: ID, over: Incarnation? = nil, configuration: ClusterConfiguration, timeouts: MembershipTimeouts,
+        heartbeatMs: Int64, start: Offset, end: Offset
     ) {
         self.id = id
+        self.over = over
         self.configuration = configuration
         self.heartbeatMs = heartbeatMs
         view = MembershipView(timeouts: timeouts)
@@ -124,7 +127,7 @@ public struct MemberSession: Sendable {
         switch phase {
         case .reading, .ended: return []
         case .identifying(let incarnation, let logEnd, let deadlineMs):
-            switch view.verdict(onStarting: id, incarnation, logEnd: logEnd) {
+            switch view.verdict(onStarting: id, incarnation, logEnd: logEnd, over: over) {
             case .taken:
                 phase = .ended
                 return [.refused(.idTaken)]

@@ -66,7 +66,7 @@ public struct Member: Sendable, Hashable {
     /// The log's clock when its last record was read.
     public var readAtMs: Int64
     public var isSilent: Bool
-    /// The log's clock when it became a member, or spoke again after silence.
+    /// The log's clock when this life became a member, or spoke again after silence.
     public var sinceMs: Int64
     /// Of the record that last changed what it may be asked for: whoever has read it knows.
     public var changedAt: Offset
@@ -112,9 +112,11 @@ public struct MembershipView: Sendable, Equatable {
         if known == nil, byID.count >= Limits.membersMax { throw .tooManyMembers }
 
         advanceClock(known: known, timestampMs: timestampMs, carriedMs: heartbeat.clockMs)
+        let isNewLife = known?.heartbeat.incarnation != heartbeat.incarnation
         byID[id] = Member(
             heartbeat: heartbeat, offset: offset, timestampMs: timestampMs, readAtMs: clockMs, isSilent: false,
-            sinceMs: known.flatMap { $0.isSilent ? nil : $0.sinceMs } ?? clockMs, changedAt: known?.changedAt ?? offset)
+            sinceMs: known.flatMap { $0.isSilent || isNewLife ? nil : $0.sinceMs } ?? clockMs,
+            changedAt: known?.changedAt ?? offset)
         // Nobody can have seen a generation above its own record; such a one is a mistake and not taken over.
         if heartbeat.generationSeen.rawValue < offset.rawValue {
             generation = max(generation, heartbeat.generationSeen)

@@ -7,6 +7,9 @@ public import Model
 /// A locked `data.dir`. The lock is held while this object lives.
 public final class DataDirectory: Sendable {
     public let path: String
+    /// Names the lock for as long as the machine runs: two processes that held a lock of one name held it one after the
+    /// other. Nil where the system does not tell.
+    public let lockName: String?
     private let lockFile: Int32
 
     /// Fails where the folder cannot be made or another process has it, naming that process.
@@ -28,7 +31,19 @@ public final class DataDirectory: Sendable {
             throw Self.failure("write", path + "/lock")
         }
         self.path = path
+        lockName = Self.name(of: file)
         lockFile = file
+    }
+
+    /// The machine's boot, the file system and the file. While the file is open no other one gets its number.
+    private static func name(of file: Int32) -> String? {
+        let boot = unsafe open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC)
+        guard boot >= 0 else { return nil }
+        defer { close(boot) }
+        let bootID = read(boot, bytesMax: 64).filter { !$0.isNewline }
+        var status = stat()
+        guard !bootID.isEmpty, unsafe fstat(file, &status) == 0 else { return nil }
+        return "\(bootID) \(status.st_dev) \(status.st_ino)"
     }
 
     deinit { close(lockFile) }

@@ -114,13 +114,16 @@ struct MemberService: Service {
         let configuration = ClusterConfiguration(
             partitions: count, replicas: cluster.replicas,
             topicNames: ModelKind.allCases.map { kafka.topics[$0] })
+        let life = LifeKeeper(folder: folder, kafka: kafka, id: id, logger: logger)
         let settings = ClusterMemberSettings(
-            id: id, topic: kafka.topics.cluster, kafka: client, configuration: configuration, timeouts: timeouts,
+            id: id, over: life.over(), topic: kafka.topics.cluster, kafka: client, configuration: configuration,
+            timeouts: timeouts,
             heartbeatMs: cluster.heartbeat.milliseconds)
         let addresses = Addresses(
             host: member.advertisedHost, management: managementPort, link: parts.node?.linkPort,
             http: parts.router?.httpPort)
         let owner = ClusterOwner(
+            joined: { life.keep($0) },
             heartbeat: { incarnation, view in
                 parts.heartbeat(incarnation, view, configuration, addresses, node: node)
             },

@@ -121,6 +121,65 @@ struct MemberSessionTests {
         #expect(session.turn(nowMs: 1, wallMs: 9_000, number: 3, announces: false) == [.joined(mine)])
     }
 
+    struct FormerLife: Sendable {
+        var note: String
+        /// The life that is known to be over.
+        var over: Incarnation?
+        /// What the topic says of the id, before the start and behind it.
+        var heartbeats: [Heartbeat]
+        var late: [Heartbeat] = []
+        var action: SessionAction?
+    }
+
+    static let mine = SessionAction.joined(Incarnation(startedMs: 20_001, number: 3))
+    static let formerLives = [
+        FormerLife(
+            note: "killed; the record is of that life", over: Incarnation(startedMs: 20_000, number: 7),
+            heartbeats: [makeNode("a", life: 20_000)], action: mine),
+        FormerLife(
+            note: "killed; its last heartbeat arrives after the start", over: Incarnation(startedMs: 20_000, number: 7),
+            heartbeats: [makeNode("a", life: 20_000)], late: [makeNode("a", life: 20_000)], action: mine),
+        FormerLife(
+            note: "another process on another folder has lived since", over: Incarnation(startedMs: 10_000, number: 7),
+            heartbeats: [makeNode("a", life: 10_000), makeNode("a", life: 20_000)]),
+        FormerLife(
+            note: "another process on another folder, seen after the start",
+            over: Incarnation(startedMs: 10_000, number: 7), heartbeats: [makeNode("a", life: 10_000)],
+            late: [makeNode("a", life: 20_000)], action: .refused(.idTaken)),
+        FormerLife(
+            note: "began in the same millisecond, but is another", over: Incarnation(startedMs: 20_000, number: 8),
+            heartbeats: [makeNode("a", life: 20_000)]),
+        FormerLife(note: "nothing is known", over: nil, heartbeats: [makeNode("a", life: 20_000)]),
+        FormerLife(
+            note: "killed before its first heartbeat", over: Incarnation(startedMs: 20_001, number: 7),
+            heartbeats: [makeNode("a", life: 20_000)]),
+    ]
+
+    /// What is known to be over is not waited for; everything else is.
+    @Test(arguments: formerLives)
+    func aFormerLifeThatIsOver(_ test: FormerLife) throws {
+        var log = Self.log(test.heartbeats)
+        var session = MemberSession(
+            id: Self.a, over: test.over, configuration: configuration12, timeouts: MembershipTimeouts(),
+            heartbeatMs: 1_000, start: Offset(0), end: Offset(Int64(log.entries.count)))
+        for heartbeat in test.late { log.append(heartbeat) }
+        for entry in log.entries { try session.read(entry) }
+        let actions = session.turn(nowMs: 0, wallMs: 9_000, number: 3, announces: false)
+        #expect(actions == [test.action].compactMap(\.self), "\(test.note)")
+    }
+
+    /// A life that begins has been heard for no time at all, though its id was.
+    @Test func aNewLifeIsHeardFromItsBeginning() throws {
+        var view = MembershipView()
+        var log = ClusterLog()
+        for life in [100, 100, 100, 200] as [Int64] {
+            log.append(makeNode("a", life: life), afterMs: 1_000)
+            try view.apply(log.last)
+        }
+        let member = try #require(view.member(Self.a))
+        #expect(member.sinceMs == view.clockMs && view.clockMs > 0)
+    }
+
     /// Two start at once: the record of the older one comes last and is refused, so it never reads itself.
     @Test func theOlderOfTwoStepsDownThoughItNeverReadItself() throws {
         var log = ClusterLog()

@@ -22,6 +22,19 @@ struct DataDirectoryTests {
         }
     }
 
+    @Test func eachLockHasANameOfItsOwn() throws {
+        try TemporaryFolder.with { folder in
+            let first = try DataDirectory(path: folder + "/a").lockName
+            #expect(first != nil)
+            let second = try DataDirectory(path: folder + "/a")
+            #expect(second.lockName == first)
+            #expect(try DataDirectory(path: folder + "/b").lockName != first)
+            // While the lock is held its file is another one than that which takes its place.
+            try FileManager.default.removeItem(atPath: folder + "/a")
+            #expect(try DataDirectory(path: folder + "/a").lockName != second.lockName)
+        }
+    }
+
     @Test func idIsMadeOnceAndKept() throws {
         try TemporaryFolder.with { folder in
             let first = try DataDirectory(path: folder).memberID()
