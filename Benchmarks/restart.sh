@@ -7,7 +7,7 @@
 # The embedded broker keeps 5 MiB of messages in each partition, so many events want many partitions: about 8,000 for one.
 #
 #     Benchmarks/restart.sh                     RUNS=5 EVENTS=200000 PARTITIONS=64
-#     EVENTS=1000000 PARTITIONS=256 Benchmarks/restart.sh
+#     EVENTS=1000000 PARTITIONS=128 Benchmarks/restart.sh
 #
 # Without redis-server or lz4 (scripts/deps.sh bench) their rows are left out. Both have what `snapshot export` prints, which
 # is less than the node holds: the rendered JSON with the participants' names, and the indexes.
@@ -79,7 +79,7 @@ fi
 for ((run = 1; run <= runs; run++)); do
     start_node "snapshot-$run"
     echo "$ms" >>"$work/snapshot"
-    # Nothing has changed, so it writes nothing. After kill -9 the next one would wait until this life counts as silent.
+    # Nothing has changed, so it writes nothing.
     stop_node
     start_node "log-$run" --snapshot-interval 0s
     echo "$ms" >>"$work/log"

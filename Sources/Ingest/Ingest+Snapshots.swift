@@ -34,6 +34,8 @@ struct SnapshotState {
     /// Of the participants' topic; see `SnapshotHeader.lineage`.
     var lineage: UInt64
     var restores: [SnapshotScope: Restore] = [:]
+    /// The one of them whose blocks go into the store.
+    var placing: SnapshotScope?
     var order: SnapshotOrder?
     var walk: SnapshotWalk?
 
@@ -79,7 +81,7 @@ extension Ingest {
     var isSnapshotBusy: Bool {
         guard let port = snapshots.port else { return false }
         if snapshots.walk != nil { return port.hasRoom }
-        return snapshots.restores.values.contains { $0.load != nil }
+        return snapshots.placing != nil
     }
 
     private func partitions(of scope: SnapshotScope) -> [TopicPartition] {
@@ -233,17 +235,19 @@ extension Ingest {
                 }
             }
             guard !isWanted, var restore = snapshots.restores.removeValue(forKey: scope) else { continue }
+            if snapshots.placing == scope { snapshots.placing = nil }
             if var load = restore.load.take() { writer.endLoad(&load) }
         }
+        stockMemory()
     }
 
     func restoreSlice(clock: () -> UInt64) {
         guard let port = snapshots.port else { return }
         // One at a time: what waits in memory is the port's to bound.
-        let isLoading = snapshots.restores.values.contains { $0.load != nil }
-        if !isLoading, let read = port.takeRead() { take(read) }
-        guard let scope = snapshots.restores.first(where: { $0.value.load != nil })?.key,
-            var restore = snapshots.restores.removeValue(forKey: scope), var load = restore.load
+        if snapshots.placing == nil, let read = port.takeRead() { take(read) }
+        if snapshots.placing != nil { stockMemory() }
+        guard let scope = snapshots.placing.take(), var restore = snapshots.restores.removeValue(forKey: scope),
+            var load = restore.load.take()
         else { return }
         let began = clock()
         var problem: BootRefusal?
@@ -265,10 +269,17 @@ extension Ingest {
         guard problem != nil || isDone else {
             restore.load = load
             snapshots.restores[scope] = restore
+            snapshots.placing = scope
             return
         }
         writer.endLoad(&load)
         end(restore, load, problem)
+    }
+
+    /// Memory for what is still to come is made ready elsewhere. What is left of it goes back when nothing comes any more and
+    /// the teams' lists, which take of it too, are built.
+    func stockMemory() {
+        if let stock = writer.expectLoads(bytes: restoringBytes) { snapshots.port?.fill(stock) }
     }
 
     private func placeBlocks(of restore: inout Restore, _ load: inout SnapshotLoad) -> BootRefusal? {
@@ -288,20 +299,24 @@ extension Ingest {
         switch read.result {
         case .failure(let error): refuse(header.scope, .unreadable(error))
         case .success(let blocks):
-            let load = writer.beginLoad(header.scope, renderedAt: isComparable(header) ? header.globalsLowest : nil)
+            let load = writer.beginLoad(
+                header.scope, records: Int(clamping: header.records),
+                renderedAt: isComparable(header) ? header.globalsLowest : nil)
             snapshots.restores[header.scope]?.blocks = blocks.reversed()
             snapshots.restores[header.scope]?.load = load
+            snapshots.placing = header.scope
         }
     }
 
     /// Whether the file's records can be compared with this store's participants: its offsets are of the same log, and
     /// it has seen nothing of it that is not here yet.
     private func isComparable(_ header: SnapshotHeader) -> Bool {
+        let published = writer.publishedGlobals
         guard let newest = header.globalsNewest, header.lineage == snapshots.lineage,
-            newest.partitionCounts == writer.publishedGlobals.partitionCounts
+            newest.partitionCounts == published.partitionCounts
         else { return false }
         return (0..<newest.partitionCounts[0]).allSatisfy {
-            newest[.participant, PartitionID($0)] <= writer.publishedGlobals[.participant, PartitionID($0)]
+            newest[.participant, PartitionID($0)] <= published[.participant, PartitionID($0)]
         }
     }
 

@@ -104,6 +104,7 @@ public final class Ingest {
         guard batch.records < Self.batchMax || !life.isLoadingEvents else { return }
         writer.setReady(reached)
         reached.removeAll()
+        stockMemory()
         progressMarks += 1
     }
 

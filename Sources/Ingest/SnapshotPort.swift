@@ -3,6 +3,7 @@
 
 public import Model
 public import Snapshot
+public import Store
 
 /// A file that was asked for.
 public struct SnapshotRead: Sendable {
@@ -56,6 +57,8 @@ public protocol SnapshotPort: AnyObject {
     func read(_ header: SnapshotHeader)
     /// A file that has been read, or could not be.
     func takeRead() -> SnapshotRead?
+    /// Fills the stock on another thread.
+    func fill(_ stock: RegionStock)
     /// The file is in the store.
     func restored(_ header: SnapshotHeader, rerendered: Int, nanoseconds: UInt64)
     /// The file that was chosen must not be used.

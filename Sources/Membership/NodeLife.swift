@@ -27,9 +27,10 @@ public struct NodeLife: Sendable {
     }
 
     /// Takes the cluster's state in. `ready` is what this node may be asked for. Returns what is to be held from now
-    /// on, where that has changed.
+    /// on, where that has changed, and the first time that it is known.
     public mutating func update(_ state: ClusterState, ready: PartitionSet) -> PartitionSet? {
         guard isPlaced || state.placement.members.contains(where: { $0.id == node }) else { return nil }
+        let isFirst = !isPlaced
         isPlaced = true
         let actions = plan.update(view: state.view, placement: state.placement, held: held)
         guard !isDraining else {
@@ -37,7 +38,7 @@ public struct NodeLife: Sendable {
             return nil
         }
         let wish = held.union(actions.load).subtracting(isHeard(state.view) ? actions.drop : PartitionSet())
-        guard wish != held else { return nil }
+        guard isFirst || wish != held else { return nil }
         held = wish
         return wish
     }

@@ -25,30 +25,36 @@ public final class NodeCore: Sendable {
     private let link: LinkServer
     private let life: Mutex<NodeLife>
     private let status: NodeStatus
+    private let keeper: HoldKeeper
 
     public var linkPort: Int { link.port }
 
-    private init(id: ID, store: Store, writer: WriterThread, link: LinkServer, status: NodeStatus) {
+    private init(
+        id: ID, store: Store, writer: WriterThread, link: LinkServer, status: NodeStatus, keeper: HoldKeeper
+    ) {
         self.id = id
         self.store = store
         self.writer = writer
         self.link = link
         self.status = status
+        self.keeper = keeper
         life = Mutex(NodeLife(node: id))
     }
 
-    /// Waits for the topics, then serves the link; reads nothing of the events topic before `update`.
+    /// Waits for the topics, then serves the link. Before `update` it holds of the events topic what the process before held
+    /// last and has files of.
     public static func start(
-        id: ID, settings: NodeSettings, writer: WriterThread, group: any EventLoopGroup, registry: Registry
+        id: ID, settings: NodeSettings, writer: WriterThread, keeper: HoldKeeper, group: any EventLoopGroup,
+        registry: Registry
     ) async throws -> NodeCore {
-        let store = try await writer.start()
+        let store = try await writer.start(heldLast: keeper.load())
         let status = NodeStatus()
         var linkSettings = LinkServerSettings(host: settings.member.host, port: settings.linkPort)
         linkSettings.queueAgeMax = .milliseconds(settings.queueAgeMax.milliseconds)
         let link = try await LinkServer.start(linkSettings, member: id, group: group, status: status) { _ in
             StoreHolder(store, nowMs: Self.nowMs)
         }
-        let node = NodeCore(id: id, store: store, writer: writer, link: link, status: status)
+        let node = NodeCore(id: id, store: store, writer: writer, link: link, status: status, keeper: keeper)
         node.register(in: registry)
         return node
     }
@@ -62,7 +68,9 @@ public final class NodeCore: Sendable {
     public func update(_ state: ClusterState) {
         writer.update(state.view)
         let ready = writer.report.ready
-        if let wish = life.withLock({ $0.update(state, ready: ready) }) { writer.hold(wish) }
+        guard let wish = life.withLock({ $0.update(state, ready: ready) }) else { return }
+        writer.hold(wish)
+        keeper.keep(wish)
     }
 
     /// Whether all that is placed here is ready.
@@ -92,7 +100,9 @@ public final class NodeCore: Sendable {
     /// The node's part of a heartbeat.
     public func describe(in heartbeat: inout Heartbeat, address: MemberAddress?) {
         heartbeat.link = address
-        heartbeat.holdings = writer.report.holdings
+        // What the process before held is nobody's business before it is placed here.
+        let held = life.withLock { $0.held }
+        heartbeat.holdings = writer.report.holdings.filter { held.contains($0.partition) }
         heartbeat.state = state
     }
 

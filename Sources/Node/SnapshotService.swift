@@ -16,6 +16,7 @@ import Logging
 import Model
 import Settings
 import Snapshot
+import Store
 import Synchronization
 import Telemetry
 
@@ -65,6 +66,8 @@ final class SnapshotService: SnapshotPort, Sendable {
         var changed: [SnapshotScope: UInt64] = [:]
         /// Events partitions that the node holds or is to hold, loaded or not; nil until it is placed.
         var held: [SnapshotScope]?
+        /// What is loaded out of own files before the node is placed; empty from then on.
+        var early = PartitionSet()
         /// When the process's end began, and when it must be over. Nil while the process is to go on.
         var end: (beganNs: UInt64, untilNs: UInt64)?
     }
@@ -147,6 +150,22 @@ final class SnapshotService: SnapshotPort, Sendable {
     /// The header of the scope's file on the disk.
     func header(_ scope: SnapshotScope) -> SnapshotHeader? { state.withLock { $0.headers[scope] } }
 
+    /// Those of the partitions that the own disk has a file of. Until the node is placed they come out of it or wait.
+    func beginEarly(_ partitions: PartitionSet) -> PartitionSet {
+        state.withLock { state in
+            for partition in partitions.partitions where partition.rawValue < partitionCounts[0] {
+                if state.headers[.events(partition)] != nil { state.early.insert(partition) }
+            }
+            return state.early
+        }
+    }
+
+    /// Whether nobody knows yet if the scope is this node's: the log and the peers are asked for nothing on a guess.
+    private func isGuess(_ scope: SnapshotScope) -> Bool {
+        guard case .events(let partition) = scope else { return false }
+        return state.withLock { $0.early.contains(partition) }
+    }
+
     func choose(_ scope: SnapshotScope, _ bounds: [LogBounds], together: Int) -> SnapshotChoice {
         let (rates, deleteRetentionMs) = state.withLock { state in
             state.chosen[scope] = nil
@@ -161,9 +180,10 @@ final class SnapshotService: SnapshotPort, Sendable {
             refused(scope, refusal)
             own = nil
         }
+        if own == nil, isGuess(scope) { return .wait }
         guard let files = peerFiles(scope, own, facts) else { return .wait }
         let choice = BootPlan.choose(own, peers: files.map(\.header), facts)
-        if !choice.isFile, waitsForPeers(scope, facts) { return .wait }
+        if !choice.isFile, isGuess(scope) || waitsForPeers(scope, facts) { return .wait }
         let file: PeerFile? = if case .peer(let index, _) = choice { files[index] } else { nil }
         let header = file?.header ?? (choice.isFile ? own : nil)
         state.withLock { state in
@@ -242,6 +262,8 @@ final class SnapshotService: SnapshotPort, Sendable {
         return read
     }
 
+    func fill(_ stock: RegionStock) { DispatchQueue.global(qos: .userInitiated).async { stock.fill() } }
+
     func restored(_ header: SnapshotHeader, rerendered: Int, nanoseconds: UInt64) {
         metrics.loaded.add()
         metrics.loadedRecords.add(header.records)
@@ -291,6 +313,7 @@ final class SnapshotService: SnapshotPort, Sendable {
             state.changed = changed
             state.held = held
             guard let held else { return }
+            state.early = PartitionSet()
             state.peers.forgetPauses(but: held)
         }
     }

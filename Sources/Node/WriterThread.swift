@@ -53,6 +53,8 @@ public final class WriterThread: Sendable {
     private static let pollMs = 10
     /// Between two reports.
     private static let pauseNs: UInt64 = 100_000_000
+    /// While there is news again and again, reports take one part of the time in so many.
+    private static let reportShare: UInt64 = 10
     /// Between two looks at the topics' partition counts.
     private static let countsNs: UInt64 = 60_000_000_000
 
@@ -85,11 +87,11 @@ public final class WriterThread: Sendable {
     }
 
     /// Starts the thread; returns the store when the six topics exist and their partitions are counted. Waits for them
-    /// as long as it takes.
-    public func start() async throws -> Store {
+    /// as long as it takes. `heldLast`: partitions that are held until `hold` is called, where the own disk has their files.
+    public func start(heldLast: PartitionSet) async throws -> Store {
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { (started: CheckedContinuation<Store, any Error>) in
-                let thread = Thread { self.run(started) }
+                let thread = Thread { self.run(started, heldLast) }
                 thread.name = "writer"
                 thread.start()
             }
@@ -98,7 +100,7 @@ public final class WriterThread: Sendable {
         }
     }
 
-    /// Hold these partitions of the events topic, and no others.
+    /// Hold these partitions of the events topic, and no others: the node is placed.
     public func hold(_ partitions: PartitionSet) { wanted.withLock { $0 = partitions } }
 
     /// Writes snapshots of what has changed and ends the thread after its turn, both within `drain`, but for the second
@@ -132,13 +134,15 @@ public final class WriterThread: Sendable {
 
     // MARK: - The thread
 
-    private func run(_ started: CheckedContinuation<Store, any Error>) {
+    private func run(_ started: CheckedContinuation<Store, any Error>, _ heldLast: PartitionSet) {
         defer { ended.signal() }
         do {
             let source = try KafkaRecordSource(options: settings.kafka, topics: settings.topics, logger: logger)
             guard let (counts, admin) = try waitForTopics() else {
                 return started.resume(throwing: CancellationError())
             }
+            // So this client learns the partitions' leaders: else the first fetch waits for a look once a second.
+            _ = source.partitionCount(of: .event)
             let store = Store(partitionCounts: counts)
             let writer = StoreWriter(
                 store, retiredBytesMax: settings.retiredBytesMax, packedBytesMax: settings.packedBytesMax)
@@ -161,6 +165,8 @@ public final class WriterThread: Sendable {
             watch.start()
             defer { watch.stop() }
             snapshots.withLock { $0 = service }
+            // Loading it again is under way while the cluster is joined.
+            if let service { ingest.hold(service.beginEarly(heldLast)) }
             loop(ingest, source, ends, service, watch)
             // A debug look-up may be reading still; its guard lasts for microseconds.
             while writer.retiredCount > 0 {
@@ -178,13 +184,17 @@ public final class WriterThread: Sendable {
     ) {
         var nextQuestion: UInt64 = 0
         var nextReport: UInt64 = 0
+        var nextNewsReport: UInt64 = 0
+        var isNews = false
         var nextCounts = Clocks.monotonicNs() + Self.countsNs
         var load = LoadWatch()
         var boot = BootWatch()
+        var isPlaced = false
         while !isStopping.load(ordering: .relaxed) {
             let now = Clocks.monotonicNs()
             if let wish = wanted.withLock({ $0.take() }) {
                 ingest.hold(wish)
+                isPlaced = true
                 // What waits now is asked about at once.
                 nextReport = 0
             }
@@ -206,10 +216,11 @@ public final class WriterThread: Sendable {
                 nowNanoseconds: now, wallMs: Clocks.wallMs(), clock: Clocks.monotonicNs, timeoutMs: Self.pollMs)
             if ingest.writer.isOverRetiredLimit { Clocks.pause(milliseconds: 1) }
             load.turned(messages: metrics.messagesTotal, beganNs: now)
-            let isNews = ingest.progressMarks != before
-            if isNews || now >= nextReport {
+            isNews = isNews || ingest.progressMarks != before
+            if isNews && now >= nextNewsReport || now >= nextReport {
+                let turnedNs = Clocks.monotonicNs()
                 var report = makeReport(ingest, source)
-                if let service { describe(ingest, service, in: &report) }
+                if let service { describe(ingest, service, isPlaced: isPlaced, in: &report) }
                 publish(report)
                 ends.watch(read: ingest.readPartitions, waiting: ingest.life.waiting)
                 let nowNs = Clocks.monotonicNs()
@@ -221,7 +232,10 @@ public final class WriterThread: Sendable {
                     cmemory_trim()
                 }
                 boot.reported(report, nowNs: nowNs, logger: logger)
+                isNews = false
                 nextReport = now + Self.pauseNs
+                // A report looks at each partition of six topics, and a load makes news with each of them.
+                nextNewsReport = nowNs + Self.reportShare * (nowNs - turnedNs)
             }
         }
     }
@@ -299,11 +313,13 @@ public final class WriterThread: Sendable {
     }
 
     /// Tells the service what has changed, and the report how far the boot is.
-    private func describe(_ ingest: Ingest, _ service: SnapshotService, in report: inout NodeReport) {
+    private func describe(
+        _ ingest: Ingest, _ service: SnapshotService, isPlaced: Bool, in report: inout NodeReport
+    ) {
         var changed: [SnapshotScope: UInt64] = [:]
         for scope in ingest.snapshotScopes { changed[scope] = ingest.changedBytes(scope) }
         let held = ingest.life.held.map { SnapshotScope.events($0) }
-        service.update(changed: changed, held: held.isEmpty ? nil : held)
+        service.update(changed: changed, held: isPlaced && !held.isEmpty ? held : nil)
         let rates = service.rates
         report.bootSecondsRemaining =
             report.phase == .ready

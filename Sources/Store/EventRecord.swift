@@ -144,6 +144,10 @@ public struct EventRecord: BitwiseCopyable {
     @inlinable @inline(__always)
     func isRecord(of id: ID) -> Bool { unsafe textHasID(text, layout.idCount, id) }
 
+    /// Where the parts begin.
+    @inline(__always)
+    var firstPart: UnsafeRawPointer { unsafe UnsafeRawPointer(text + layout.jsonCount) }
+
     @inline(__always)
     func part(_ index: Int) -> EventPart {
         unsafe UnsafeRawPointer(text + layout.jsonCount + index * Self.partBytes).loadUnaligned(as: EventPart.self)

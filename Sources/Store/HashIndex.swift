@@ -140,13 +140,14 @@ struct HashIndex: ~Copyable, Sendable {
         return unsafe found == 0 ? nil : Self.slot(table.load(line &+ found.trailingZeroBitCount))
     }
 
-    /// Makes sure that one more key has a place. `retire` gets the old table when a new one is built. False where there
-    /// is no memory for that. Writer only.
+    /// Makes sure that one more key has a place, or `keys` more. `retire` gets the old table when a new one is built. False
+    /// where there is no memory for that. Writer only.
     func makeRoom(
-        _ counts: inout IndexCounts, _ memory: borrowing RecordMemory, retire: (UnsafeMutableRawPointer, Int) -> Void
+        for keys: Int = 1, _ counts: inout IndexCounts, _ memory: borrowing RecordMemory,
+        retire: (UnsafeMutableRawPointer, Int) -> Void
     ) -> Bool {
-        guard (counts.live + counts.removed + 1) * 8 > capacity * 7 else { return true }
-        return unsafe rebuild(&counts, memory, retire: retire)
+        guard (counts.live + counts.removed + keys) * 8 > capacity * 7 else { return true }
+        return unsafe rebuild(for: keys, &counts, memory, retire: retire)
     }
 
     /// Adds a slot whose id is not in the table, after `makeRoom`. Writer only.
@@ -206,11 +207,12 @@ struct HashIndex: ~Copyable, Sendable {
     }
 
     private func rebuild(
-        _ counts: inout IndexCounts, _ memory: borrowing RecordMemory, retire: (UnsafeMutableRawPointer, Int) -> Void
+        for keys: Int = 1, _ counts: inout IndexCounts, _ memory: borrowing RecordMemory,
+        retire: (UnsafeMutableRawPointer, Int) -> Void
     ) -> Bool {
         let old = unsafe current
         var capacity = Self.capacityMin
-        while (counts.live + 1) * 16 > capacity * 7 { capacity *= 2 }
+        while (counts.live + keys) * 16 > capacity * 7 { capacity *= 2 }
         guard let new = unsafe HashTable.allocate(capacity: capacity, memory) else { return false }
         for index in unsafe 0..<old.capacity {
             let word = unsafe old.load(index)

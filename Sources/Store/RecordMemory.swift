@@ -5,6 +5,7 @@
 //   span     1 or 4 units, cut into blocks of one size; a block has no header of its own
 //   run      units in a row: a block above 32 KiB, a table mostly
 //   mapping  a block above 1 MiB
+//   stock    regions that another thread has mapped ahead, during a bulk load
 //
 // Only the writer allocates and frees, so there is no lock and no cache for each thread: taking a block is popping a
 // list. What it replaced comes back through `Reclamation`, in any order. A span whose blocks all came back is free for
@@ -52,6 +53,8 @@ struct RecordMemory: ~Copyable, @unchecked Sendable {
     }
 
     private let state: UnsafeMutablePointer<State>
+    /// Regions that are mapped already, during bulk loads.
+    let stock = RegionStock()
     /// More bytes in blocks make `prepare` refuse.
     let bytesMax: Int
 
@@ -248,7 +251,8 @@ extension RecordMemory {
     /// Adds an empty region. False where the system has no memory.
     private func mapRegion() -> Bool {
         let isHuge = unsafe state.pointee.regions >= Self.smallRegions
-        guard let base = unsafe cmemory_map(Region.bytes, Region.bytes, isHuge) else { return false }
+        let stocked = unsafe isHuge ? stock.take() : nil
+        guard let base = unsafe stocked ?? cmemory_map(Region.bytes, Region.bytes, isHuge) else { return false }
         let region = unsafe Region(base)
         let first = unsafe state.pointee.firstOfAll
         unsafe region.header.initialize(to: RegionHeader(nextOfAll: first))

@@ -47,7 +47,12 @@ extension StoreWriter {
             audit.slots.append($0)
         }
         // Records are all over the memory: each is asked for before the first one is looked at.
-        for slot in audit.slots { if let base = unsafe store.events.load(slot) { unsafe cmemory_prefetch(base) } }
+        for slot in audit.slots {
+            guard let base = unsafe store.events.load(slot) else { continue }
+            // The header, and the id behind it.
+            unsafe cmemory_prefetch(base)
+            unsafe cmemory_prefetch(base + 64)
+        }
         for slot in audit.slots {
             guard let record = unsafe store.event(slot), unsafe record.partition == partition,
                 let id = unsafe ID(record.id.span), store.findEvent(id, in: partition) == slot

@@ -28,7 +28,8 @@ extension StoreWriter {
         }
     }
 
-    private func expect(_ kind: ModelKind, _ hash: UInt64) {
+    /// As `expect` for an event: a model will be looked for.
+    func expect(_ kind: ModelKind, _ hash: UInt64) {
         store[kind].index.prefetch(hash)
         expected.append(ExpectedLookup(kind: kind, partition: PartitionID(0), hash: hash))
     }

@@ -22,9 +22,11 @@ public struct SnapshotLoad {
     }
 
     public let scope: SnapshotScope
-    /// Nil: nothing is known of what the records were rendered with, so each is rendered again.
-    fileprivate let renderedAt: GlobalPosition?
-    /// The file's names so far: of an events partition as slots, of a global topic, which looks them up, as they are.
+    /// For each partition of the participants the offset that the records were at least rendered at. Empty: nothing is
+    /// known of that, so each is rendered again.
+    fileprivate let lowest: [Offset]
+    /// The file's names so far: of an events partition as slots, of a global topic, which looks them up, as they are; and of
+    /// an events partition those of the block that is being placed.
     fileprivate var named: [Named] = []
     fileprivate var names: [(kind: ModelKind, id: ID)] = []
     /// Images put into the store.
@@ -36,22 +38,27 @@ public struct SnapshotLoad {
 
 extension StoreWriter {
     /// Begins to load a file. `renderedAt`: an events partition's `globalsLowest`, where its offsets are of the logs
-    /// that this store was filled from.
-    public func beginLoad(_ scope: SnapshotScope, renderedAt: GlobalPosition?) -> SnapshotLoad {
-        if case .events(let partition) = scope { changesAtLoad[Int(partition.rawValue)] = participantChanges }
+    /// that this store was filled from. `records`: how many the file brings, for which the index gets its size at once.
+    public func beginLoad(_ scope: SnapshotScope, records: Int = 0, renderedAt: GlobalPosition?) -> SnapshotLoad {
+        if case .events(let partition) = scope {
+            changesAtLoad[Int(partition.rawValue)] = participantChanges
+            // Without memory it grows with each key, or refuses it.
+            _ = unsafe store.partitions[Int(partition.rawValue)].index
+                .makeRoom(for: max(1, records), &eventCounts[Int(partition.rawValue)], store.memory) {
+                    unsafe retireTable($0, $1)
+                }
+        }
         let isComparable = renderedAt?.partitionCounts == readGlobals.partitionCounts
-        return SnapshotLoad(scope: scope, renderedAt: isComparable ? renderedAt : nil)
+        guard let renderedAt, isComparable else { return SnapshotLoad(scope: scope, lowest: []) }
+        return SnapshotLoad(
+            scope: scope,
+            lowest: (0..<renderedAt.partitionCounts[0]).map { renderedAt[.participant, PartitionID($0)] })
     }
 
     /// Puts a block's records in their places. The block is a checked one of the load's file; they come in order.
     /// Returns what the store refused, if anything: the load is to be given up then.
     public func load(_ block: SnapshotBlock, _ load: inout SnapshotLoad) -> Refusal? {
-        var refusal: Refusal?
-        block.forEachName { kind, id in
-            guard refusal == nil else { return }
-            guard load.scope.kind == .event else { return load.names.append((kind, id)) }
-            if let name = resolve(kind, id, load) { load.named.append(name) } else { refusal = .full }
-        }
+        var refusal = resolveNames(of: block, &load)
         unsafe block.forEachImage { image in
             guard refusal == nil else { return false }
             switch load.scope {
@@ -64,6 +71,15 @@ extension StoreWriter {
         return refusal
     }
 
+    /// Says how much is still to be loaded, in bytes of blocks. Returns a stock of memory that some other thread should
+    /// fill now, so that this one need not wait for the system to clear it; nil where there is none to fill.
+    public func expectLoads(bytes: UInt64) -> RegionStock? {
+        let regions = Int(clamping: bytes / UInt64(RecordMemory.regionBytes))
+        // A small store takes small pages.
+        let wanted = regions > RecordMemory.smallRegions ? regions : 0
+        return store.memory.stock.want(wanted) ? store.memory.stock : nil
+    }
+
     /// Gives back what the load held.
     public func endLoad(_ load: inout SnapshotLoad) {
         for name in load.named { release(name.kind, name.slot) }
@@ -71,14 +87,37 @@ extension StoreWriter {
         load.names = []
     }
 
-    private func resolve(_ kind: ModelKind, _ id: ID, _ load: borrowing SnapshotLoad) -> SnapshotLoad.Named? {
+    /// Names that are asked for ahead together: their lines fit into the processor's caches beside all else.
+    private static let namesTogether = 64
+
+    private func resolveNames(of block: SnapshotBlock, _ load: inout SnapshotLoad) -> Refusal? {
+        let first = load.names.count
+        block.forEachName { load.names.append(($0, $1)) }
+        guard load.scope.kind == .event else { return nil }
+        var start = first
+        while start < load.names.count {
+            let end = min(start + Self.namesTogether, load.names.count)
+            for index in start..<end { expect(load.names[index].kind, load.names[index].id.hash) }
+            fetchExpected()
+            for index in start..<end {
+                let (kind, id) = load.names[index]
+                guard let name = resolve(kind, id, load.lowest) else { return .full }
+                load.named.append(name)
+            }
+            start = end
+        }
+        // Nobody needs the ids any more.
+        load.names.removeAll(keepingCapacity: true)
+        return nil
+    }
+
+    private func resolve(_ kind: ModelKind, _ id: ID, _ lowest: [Offset]) -> SnapshotLoad.Named? {
         guard store.memory.prepare(), let slot = slot(of: kind, id) else { return nil }
         retain(kind, slot)
         var isChanged = false
         if kind == .participant, let record = unsafe store[kind].record(slot) {
-            let isOld =
-                unsafe record.isKnown
-                && load.renderedAt.map { unsafe record.offset < $0[.participant, record.partition] } ?? false
+            let partition = unsafe Int(record.partition.rawValue)
+            let isOld = unsafe record.isKnown && partition < lowest.count && record.offset < lowest[partition]
             isChanged = !isOld
         }
         return SnapshotLoad.Named(slot: slot, kind: kind, isChanged: isChanged)

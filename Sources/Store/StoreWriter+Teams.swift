@@ -1,3 +1,4 @@
+import CMemory
 import Model
 
 extension StoreWriter {
@@ -54,6 +55,10 @@ extension StoreWriter {
         }
     }
 
+    /// How many records ahead the header is asked for, and then, since it says where they stand, the parts.
+    private static let headersAhead: UInt32 = 24
+    private static let partsAhead: UInt32 = 8
+
     /// In the order of slots, and so about that of memory, where that is most of the events there are.
     private func forEachEvent(of partitions: [PartitionID], _ body: (UInt32, EventRecord) -> Void) {
         let count = partitions.reduce(0) { $0 + eventCounts[Int($1.rawValue)].live }
@@ -67,7 +72,14 @@ extension StoreWriter {
         }
         var isWanted = [Bool](repeating: false, count: eventCounts.count)
         for partition in partitions { isWanted[Int(partition.rawValue)] = true }
-        for slot in 0..<UInt32(eventSlots.highWater) {
+        let end = UInt32(eventSlots.highWater)
+        for slot in 0..<end {
+            if slot + Self.headersAhead < end, let base = unsafe store.events.load(slot + Self.headersAhead) {
+                unsafe cmemory_prefetch(base)
+            }
+            if slot + Self.partsAhead < end, let record = unsafe store.event(slot + Self.partsAhead) {
+                unsafe cmemory_prefetch(record.firstPart)
+            }
             guard let record = unsafe store.event(slot), unsafe isWanted[Int(record.partition.rawValue)] else {
                 continue
             }

@@ -109,7 +109,7 @@ struct MemberService: Service {
         let keeper = router.map { _ in ViewKeeper(folder: folder, kafka: kafka, registry: registry, logger: logger) }
         if let keeper { parts.set(keeper: keeper) }
         if let router, let keeper { try await startRouter(router, parts, keeper, group, registry) }
-        let held = try await startNode(parts, client, group, managementGroup, registry)
+        let held = try await startNode(parts, folder, client, group, managementGroup, registry)
         let count = if let held { held } else { try await waitForEvents(parts, client) }
         let configuration = ClusterConfiguration(
             partitions: count, replicas: cluster.replicas,
@@ -189,7 +189,7 @@ struct MemberService: Service {
 
     /// Starts the node, where there is one, and returns the number of its events partitions.
     private func startNode(
-        _ parts: Parts, _ client: KafkaClientOptions, _ group: MultiThreadedEventLoopGroup,
+        _ parts: Parts, _ folder: DataDirectory, _ client: KafkaClientOptions, _ group: MultiThreadedEventLoopGroup,
         _ managementGroup: MultiThreadedEventLoopGroup, _ registry: Registry
     ) async throws -> Int? {
         guard let node else { return nil }
@@ -203,7 +203,8 @@ struct MemberService: Service {
             registry: registry, logger: logger, changed: { parts.announce() })
         parts.set(writer: writer)
         let core = try await NodeCore.start(
-            id: parts.id, settings: node, writer: writer, group: group, registry: registry)
+            id: parts.id, settings: node, writer: writer, keeper: HoldKeeper(folder: folder, logger: logger),
+            group: group, registry: registry)
         parts.set(node: core)
         logger.info("node listens", metadata: ["link": "\(member.host):\(core.linkPort)"])
         return core.store.partitionCounts[0]

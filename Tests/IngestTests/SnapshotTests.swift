@@ -74,6 +74,7 @@ private final class MemoryPort: SnapshotPort {
         reads.firstIndex { !holdsEvents || $0.header.scope.kind != .event }.map { reads.remove(at: $0) }
     }
 
+    func fill(_ stock: RegionStock) { stock.fill() }
     func restored(_ header: SnapshotHeader, rerendered: Int, nanoseconds: UInt64) {
         restoredScopes.append(header.scope)
         self.rerendered += rerendered

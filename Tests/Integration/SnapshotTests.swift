@@ -85,6 +85,65 @@ struct SnapshotTests {
         try last.waitUntilRight(Self.target, setup.reference)
     }
 
+    /// Killed, it said no goodbye. The lock shows that it is over, so nobody waits until it is silent; where that cannot be
+    /// shown, the next one does wait.
+    @Test func afterAKillTheNextLifeWaitsOnlyWhereTheFolderDoesNotTell() throws {
+        let setup = try Setup()
+        // Longer than any start here may take.
+        let silent = ["--cluster-silent-after", "60s", "--cluster-grace", "60s", "--node-id", "one"]
+        let life = setup.kafka.folder.path + "/one/life"
+        for round in 0..<2 {
+            let served = try Served(setup.kafka, name: "one", silent)
+            try served.waitUntilRight(Self.target, setup.reference)
+            #expect(served.process.output.contains("does not wait for the life before") == (round > 0))
+            try wait(seconds: 30, for: "the life to be kept") { FileManager.default.fileExists(atPath: life) }
+            served.process.kill()
+        }
+        let kept = try Data(contentsOf: URL(fileURLWithPath: life))
+        try Data(kept.dropLast()).write(to: URL(fileURLWithPath: life))
+        let damaged = try Served(setup.kafka, name: "one", silent, waits: false)
+        let copied = setup.kafka.folder.path + "/two"
+        try FileManager.default.createDirectory(atPath: copied, withIntermediateDirectories: true)
+        try kept.write(to: URL(fileURLWithPath: copied + "/life"))
+        let other = try Served(setup.kafka, name: "two", silent, waits: false)
+        for (served, reason) in [(damaged, "it is damaged"), (other, "that life held another lock")] {
+            try wait(seconds: 30, for: "\(reason):\n\(served.process.output.suffix(2000))") {
+                served.process.output.contains("does not tell whether it is over: \(reason)")
+            }
+            // All it needs is there but its place.
+            #expect(!served.isReady && !served.process.output.contains("joined the cluster"))
+            served.process.kill()
+        }
+    }
+
+    /// It waits for its place, and has loaded by then what the life before held; and drops it where it has no place any
+    /// more, which the file says that it never had.
+    @Test func whatWasHeldLastIsLoadedBeforeThePlaceIsKnown() throws {
+        let setup = try Setup()
+        let waits = Self.interval + ["--cluster-silent-after", "60s", "--cluster-grace", "60s"]
+        let first = try Served(setup.kafka, name: "one", waits)
+        try first.waitUntilRight(Self.target, setup.reference)
+        try stop(first)
+        let folder = setup.kafka.folder.path + "/one"
+        #expect(try String(contentsOfFile: folder + "/held", encoding: .utf8) == "favorites held 1\n0 1 2 3\n")
+        let second = try Served(setup.kafka, name: "one", waits)
+        second.process.kill()
+        // Two of the four are held at first, and their files are all that is loaded.
+        try "favorites held 1\n1 3 400\n".write(toFile: folder + "/held", atomically: true, encoding: .utf8)
+        try FileManager.default.removeItem(atPath: folder + "/life")
+        let third = try Served(setup.kafka, name: "one", waits, waits: false)
+        try wait(seconds: 30, for: "two partitions to be loaded:\n\(third.process.output.suffix(2000))") {
+            (try? loaded(third)) == 7
+        }
+        #expect(!third.isReady && !third.process.output.contains("joined the cluster"))
+        third.process.kill()
+        try "favorites held 1\n1,3\n".write(toFile: folder + "/held", atomically: true, encoding: .utf8)
+        let last = try Served(setup.kafka, name: "one", Self.interval)
+        try last.waitUntilRight(Self.target, setup.reference)
+        #expect(last.process.output.contains("what was held last is damaged on disk"))
+        #expect(try loaded(last) == 9)
+    }
+
     /// Every kind of damage to every file: the node says so and reads the log.
     @Test func damagedFilesCostNothingButTime() throws {
         let setup = try Setup()

@@ -36,6 +36,8 @@ struct NodeLifeTests {
         let idle = placement.holders(of: PartitionID(0)) == [Self.me] ? makeID("z") : Self.me
         var life = NodeLife(node: idle)
         let state = ClusterState(view: try HoldPlanTests.view([makeNode("a"), makeNode("z")]), placement: placement)
+        // What it began with before it was placed goes.
+        #expect(life.update(state, ready: PartitionSet()) == PartitionSet())
         #expect(life.update(state, ready: PartitionSet()) == nil)
         #expect(life.state(ready: PartitionSet()) == .serving)
     }

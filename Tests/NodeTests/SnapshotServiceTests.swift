@@ -63,10 +63,19 @@ import Testing
                 globalsLowest: nil, globalsNewest: nil)
         }
 
+        /// Of the one partition of events.
+        func eventsHeader(agoSeconds: Int64 = 0) -> SnapshotHeader {
+            var header = header(.event, agoSeconds: agoSeconds)
+            header.scope = .events(PartitionID(0))
+            let globals = GlobalPosition(partitionCounts: GlobalPosition.kinds.map { _ in 1 })
+            (header.globalsLowest, header.globalsNewest) = (globals, globals)
+            return header
+        }
+
         /// Puts a file without records onto the disk.
         func write(_ header: SnapshotHeader) throws -> SnapshotHeader {
             var writer = try SnapshotFileWriter(header, in: DiskFolder(path: settings.directory), bytesMax: 1 << 20)
-            try writer.finish(newest: header.positions.map(\.newest), globalsNewest: nil)
+            try writer.finish(newest: header.positions.map(\.newest), globalsNewest: header.globalsNewest)
             return writer.header
         }
     }
@@ -91,6 +100,25 @@ import Testing
         #expect(service.choose(.topic(.stage), [LogBounds(start: Offset(50), end: end)], together: 1) == .wait)
         #expect(service.choose(.topic(.season), [LogBounds(start: Offset(0), end: end)], together: 1) == .log)
         #expect(service.metrics.peerPauses.value == 1)
+    }
+
+    /// Before the node is placed a partition comes out of its own file or not at all, whoever else has it.
+    @Test func aGuessIsLoadedOutOfTheOwnFileAlone() throws {
+        let setup = try Setup()
+        let header = try setup.write(setup.eventsHeader(agoSeconds: 7_200))
+        let service = setup.service()
+        var wanted = PartitionSet()
+        for partition in [0, 3] { wanted.insert(PartitionID(partition)) }
+        #expect(service.beginEarly(wanted).partitions == [PartitionID(0)], "there is no partition 3")
+        let scope = SnapshotScope.events(PartitionID(0))
+        let bounds = [LogBounds(start: Offset(50), end: Offset(200))]
+        #expect(service.choose(scope, bounds, together: 1) == .file(header, isPeers: false))
+        service.learned(deleteRetentionMs: ModelKind.allCases.map { _ in 3_600_000 })
+        #expect(service.choose(scope, bounds, together: 1) == .wait, "the file is refused by now")
+        service.update(changed: [:], held: nil)
+        #expect(service.choose(scope, bounds, together: 1) == .wait)
+        service.update(changed: [:], held: [scope])
+        #expect(service.choose(scope, bounds, together: 1) == .log)
     }
 
     /// More peers than there are loaders take the connection and say nothing. A file of the own disk is here before any
