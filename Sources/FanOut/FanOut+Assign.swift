@@ -158,9 +158,14 @@ extension FanOut {
     /// are asked once more: an answer older than one before is better than none.
     mutating func stopWaiting(_ slot: Int, nowNs: UInt64, actions: inout [FanOutAction]) {
         let waiting = asked(slot) { $0 == .deferred || $0 == .open }
-        let behind = asked(slot) { $0 == .behind }.subtracting(requests[slot].dropped)
-        let stuck = unanswered(slot).subtracting(waiting).intersection(behind)
-        guard !stuck.isEmpty else { return }
+        let silent = unanswered(slot).subtracting(waiting)
+        guard !silent.isEmpty else { return }
+        // Who was behind in a partition that was given up since was not asked for the others alone.
+        let rest = choose(
+            silent.subtracting(requests[slot].dropped), slot: slot, isFirst: false, nowNs: nowNs, actions: &actions)
+        guard requests[slot].isActive else { return }
+        let stuck = rest.intersection(asked(slot) { $0 == .behind })
+        guard !stuck.isEmpty else { return askLocalLast(slot, nowNs: nowNs, actions: &actions) }
         _ = drop(stuck, slot: slot, nowNs: nowNs, actions: &actions)
         askLocalLast(slot, nowNs: nowNs, actions: &actions)
     }
