@@ -49,7 +49,7 @@ var targets: [Target] = [
     // A whole cluster on virtual time, and the command that runs many seeds of it (`make sim`).
     .target(
         name: "Simulation",
-        dependencies: ["FanOut", "Ingest", "Membership", "Model", "Placement", "Query", "TestSupport"],
+        dependencies: ["Autoscale", "FanOut", "Ingest", "Membership", "Model", "Placement", "Query", "TestSupport"],
         path: "Tests/Simulation"),
     .executableTarget(name: "favorites-simulation", dependencies: ["Simulation"], path: "Tests/SimulationRunner"),
     .testTarget(name: "SimulationTests", dependencies: ["Simulation", "TestSupport"]),

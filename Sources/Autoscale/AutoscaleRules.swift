@@ -23,7 +23,7 @@ public struct AutoscaleRules: Sendable, Hashable {
     public var nodesMax = 16
 
     /// After a node is taken away the others must stay this far below `scaleOutAbove`, or it would come back at once.
-    static let headroom = 50
+    public var headroom = 50
 
     public init() {}
 }

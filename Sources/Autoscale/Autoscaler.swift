@@ -17,7 +17,7 @@
 //    after every change both directions wait for their cool-downs.
 
 public import Membership
-import Model
+public import Model
 import Placement
 
 public struct Autoscaler: Sendable {
@@ -222,7 +222,7 @@ public struct Autoscaler: Sendable {
         self.leaver = leaver
         let weights = staying.reduce(0) { $0 + $1.heartbeat.weight }
         let others = load * weights / (weights - leaver.weight)
-        guard others < rules.scaleOutAbove - AutoscaleRules.headroom else { return (nil, .othersWouldBeFull(others)) }
+        guard others < rules.scaleOutAbove - rules.headroom else { return (nil, .othersWouldBeFull(others)) }
         return (.scaleIn(leaver.id), .loadBelow(load))
     }
 
@@ -240,5 +240,15 @@ public struct Autoscaler: Sendable {
             members: members, partitions: configuration?.partitions ?? 1, replicas: configuration?.replicas ?? .all)
         placement = placed
         return placed
+    }
+}
+
+extension MembershipView {
+    /// Whether `router` is the live router of the lowest id, which decides for all.
+    public func isLeadingRouter(_ router: ID) -> Bool {
+        members.first {
+            !$0.isSilent && $0.heartbeat.kind.isRouter && ![.draining, .gone].contains($0.heartbeat.state)
+        }?
+        .heartbeat.id == router
     }
 }

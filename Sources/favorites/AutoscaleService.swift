@@ -215,13 +215,3 @@ extension AutoscaleRules {
         nodesMax = settings.nodesMax
     }
 }
-
-extension MembershipView {
-    /// Whether `router` is the live router of the lowest id.
-    func isLeadingRouter(_ router: ID) -> Bool {
-        members.first {
-            !$0.isSilent && $0.heartbeat.kind.isRouter && ![.draining, .gone].contains($0.heartbeat.state)
-        }?
-        .heartbeat.id == router
-    }
-}

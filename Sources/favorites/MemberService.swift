@@ -4,6 +4,7 @@
 //   start: folder and id → management → (node) writer, topics, link → (router) HTTP → join the cluster
 //   stop:  (node) drain → leave the cluster → (router) drain HTTP → (node) link, writer → management
 
+import Autoscale
 import Cluster
 import Foundation
 import HTTP1

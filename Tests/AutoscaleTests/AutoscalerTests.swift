@@ -305,6 +305,20 @@ struct AutoscalerTogetherTests {
         #expect(keys.count == 2 && Set(keys).count == 1)
     }
 
+    @Test func theLiveRouterOfTheLowestIDLeads() throws {
+        var cast = Cast()
+        var first = cast.members[0]
+        first.id = makeID("a-router")
+        cast.members.append(first)
+        cast.serve(["a": 500])
+        for _ in 0..<3 { _ = try cast.second() }
+        #expect(cast.view.isLeadingRouter(makeID("a-router")) && !cast.view.isLeadingRouter(makeID("router")))
+        #expect(!cast.view.isLeadingRouter(makeID("a")))
+        cast.silent = [first.id]
+        for _ in 0..<10 { _ = try cast.second() }
+        #expect(!cast.view.isLeadingRouter(makeID("a-router")) && cast.view.isLeadingRouter(makeID("router")))
+    }
+
     @Test func aSecondOneThatSeesTheNodeDoesNotCall() throws {
         var cast = Cast(replicas: .all)
         cast.serve(["a": 900])

@@ -110,7 +110,13 @@ extension Simulation {
                 router.isPaused || !router.reachesKafka
                 || max(router.disturbedUs, router.kafkaChangedUs) > nowUs - Self.hearUs
             guard isMember || !isDeaf else { continue }
-            let knows = snapshot.nodes.contains { $0.id != process.id && $0.holds.contains(partition) }
+            // Just after Kafka was away it may take others for silent, until it has read a little further.
+            let isAwaited = { (id: ID) in
+                router.kafkaChangedUs > self.nowUs - Self.hearUs && router.session?.view.member(id)?.isSilent == true
+            }
+            let knows =
+                snapshot.nodes.contains { $0.id != process.id && $0.holds.contains(partition) }
+                || others.contains { isAwaited($0.id) }
             if !knows { fail("\(process.name) dropped \(partition) before \(router.name) knew who else has it") }
         }
     }

@@ -34,6 +34,12 @@ public enum Fault: String, CaseIterable, Sendable {
     case clockSkew
     /// The control topic is compacted.
     case compaction
+    /// A node does not tell how busy it is.
+    case unmeasured
+    /// The autoscaler's hooks fail, some of them after they have acted.
+    case hookFailure
+    /// They take up to 15 s before they act.
+    case hookSlow
 }
 
 struct PlannedFault {
@@ -48,11 +54,13 @@ extension Simulation {
     /// Whatever lasts ends by then.
     static let quietFromUs: Int64 = 60_000_000
     /// Grace, the hand-over's deadline and a load, one behind the other, and some.
-    static let endUs: Int64 = 105_000_000
+    static let settledUs: Int64 = 45_000_000
+    /// Whatever a cluster's autoscaler does it has done by then.
+    static let scaledUs: Int64 = 300_000_000
 
     func planFaults(_ allowed: [Fault]) -> [PlannedFault] {
         let chosen = allowed.filter { _ in chance(40) }
-        traits = Set(chosen).intersection([.delay, .loss, .repeats, .clockSkew])
+        traits = Set(chosen).intersection([.delay, .loss, .repeats, .clockSkew, .hookFailure, .hookSlow])
         let events = chosen.filter { !traits.contains($0) || $0 == .clockSkew }
         guard !events.isEmpty else { return [] }
         return (0..<between(1, 12)).map { _ in
@@ -106,7 +114,12 @@ extension Simulation {
             }
         case .clockSkew: if let process = anyProcess() { process.skewMs = Int64(between(-3_600_000, 3_600_000)) }
         case .compaction: topic.compact(keepingLast: roll(40))
-        case .delay, .loss, .repeats: break
+        case .unmeasured:
+            guard let node = nodes.randomElement(using: &random)?.node else { return }
+            trace("no figures of \(node.process.name) for \(lasts / 1_000) ms")
+            node.mutes += 1
+            at(nowUs + lasts) { node.mutes -= 1 }
+        case .delay, .loss, .repeats, .hookFailure, .hookSlow: break
         }
     }
 
@@ -119,12 +132,12 @@ extension Simulation {
         if chance(75) { startAgain(process, afterUs: backAfterUs) }
     }
 
-    /// A supervisor starts it again, when it has ended.
+    /// A supervisor starts it again, when it has ended; not what the autoscaler has ended.
     private func startAgain(_ process: SimProcess, afterUs: Int64) {
         at(nowUs + afterUs) { [self] in
             if process.isUp {
                 if nowUs < Self.quietFromUs { startAgain(process, afterUs: 500_000) }
-            } else {
+            } else if scaling?.dismissed.contains(process.id) != true {
                 start(process.id, process.kind, zone: process.zone, weight: process.weight)
             }
         }

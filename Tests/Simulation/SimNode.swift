@@ -42,11 +42,14 @@ final class SimNode {
     private var loadCount = 0
     private var parked: [SimQuery] = []
     private var wanted: PartitionSet?
+    private var isTurning = false
     /// The log's clock at which each partition was first seen placed elsewhere, and that clock now.
     private var surplusSinceMs: [Int64?]
     private var clockMs: Int64 = 0
     /// Beyond 0 it applies nothing.
     var stalls = 0
+    /// Beyond 0 it does not tell how busy it is.
+    var mutes = 0
 
     private var world: Simulation { process.world }
 
@@ -59,12 +62,13 @@ final class SimNode {
         globals = GlobalPosition(partitionCounts: Simulation.globalCounts)
         readySinceUs = Array(repeating: 0, count: world.ends.count)
         surplusSinceMs = Array(repeating: nil, count: world.ends.count)
-        world.after(1_000, process) { [unowned self] in turn() }
+        turnSoon()
     }
 
     var state: MemberState { life.state(ready: ready) }
     var isSafeToRemove: Bool { life.isSafeToRemove }
     var isPlaced: Bool { life.isPlaced }
+    var isAnswering: Bool { areGlobalsReady && [.serving, .draining].contains(state) }
 
     var holdings: [Holding] {
         partitions.held.map { partition in
@@ -101,11 +105,22 @@ final class SimNode {
         guard var wish = life.update(state, ready: ready) else { return }
         if world.isBroken(.dropsBeforeReady) { wish = placed }
         wanted = wish
+        turnSoon()
     }
 
     func drain() { life.drain() }
 
-    /// The writer's thread: takes the newest wish, asks for bounds, hands out.
+    /// The writer's thread, which looks about every few milliseconds, as far as there is something to see.
+    private func turnSoon() {
+        guard !isTurning else { return }
+        isTurning = true
+        world.after(Int64(world.between(5_000, 30_000)), process) { [unowned self] in
+            isTurning = false
+            turn()
+        }
+    }
+
+    /// Takes the newest wish, asks for bounds, hands out.
     private func turn() {
         if let wish = wanted.take() { perform(partitions.hold(wish)) }
         if process.reachesKafka {
@@ -114,7 +129,7 @@ final class SimNode {
             }
         }
         answerParked()
-        world.after(Int64(world.between(5_000, 30_000)), process) { [unowned self] in turn() }
+        if !partitions.waiting.isEmpty || !parked.isEmpty { turnSoon() }
     }
 
     private func end(of key: TopicPartition) -> Offset {
@@ -147,6 +162,7 @@ final class SimNode {
                 }
                 world.after(Int64(world.between(1_000, 100_000)), process) { [unowned self] in
                     partitions.dropped(partition)
+                    turnSoon()
                 }
             }
         }
@@ -171,6 +187,7 @@ final class SimNode {
                 globals[key.kind, key.partition] = end
             }
             perform(partitions.reached(key, end))
+            turnSoon()
         }
     }
 
@@ -191,6 +208,7 @@ final class SimNode {
             var parkedQuery = query
             parkedQuery.untilUs = min(query.untilUs, world.nowUs + 50_000)
             parked.append(parkedQuery)
+            turnSoon()
         } else {
             query.answer(answer)
         }

@@ -13,9 +13,12 @@ final class SimProcess {
     let world: Simulation
     private(set) var node: SimNode?
     private(set) var router: SimRouter?
+    private(set) var scaler: SimScaler?
     var isTwin = false
 
-    private(set) var isUp = true
+    private let startedUs: Int64
+    private(set) var endedUs: Int64?
+    var isUp: Bool { endedUs == nil }
     private(set) var isStopping = false
     private var isLeaving = false
     var pausedUntilUs: Int64 = 0
@@ -24,6 +27,9 @@ final class SimProcess {
     var kafkaCuts = 0
     private(set) var kafkaChangedUs: Int64
     var skewMs: Int64 = 0
+    /// When its first record was on the control topic, and the first after it was told to end.
+    private(set) var toldUs: Int64?
+    private(set) var toldLeavingUs: Int64?
 
     private(set) var session: MemberSession?
     private(set) var incarnation: Incarnation?
@@ -52,16 +58,19 @@ final class SimProcess {
         self.zone = zone
         self.weight = weight
         self.world = world
+        startedUs = world.nowUs
         disturbedUs = world.nowUs
         kafkaChangedUs = world.nowUs
         if kind.isNode { node = SimNode(self) }
         if kind.isRouter { router = SimRouter(self) }
+        if kind.isRouter, let scaling = world.scaling { scaler = SimScaler(self, scaling) }
     }
 
     func begin() {
         join()
         loop()
         router?.begin()
+        scaler?.begin()
     }
 
     func disturbed() { disturbedUs = world.nowUs }
@@ -138,6 +147,7 @@ final class SimProcess {
         guard let state = session?.state() else { return }
         node?.update(state)
         router?.update(state)
+        scaler?.update(state.view)
     }
 
     func announce() {
@@ -161,6 +171,10 @@ final class SimProcess {
             heartbeat.link = MemberAddress(host: "sim", port: UInt16(number))
             heartbeat.state = node.state
             heartbeat.holdings = node.holdings
+            // As in production there is no figure in the first second.
+            if node.mutes == 0, world.nowUs - startedUs >= 1_000_000 {
+                heartbeat.servingLoad = world.loads().first { $0.process === self }?.load
+            }
         }
         return heartbeat
     }
@@ -187,6 +201,8 @@ final class SimProcess {
                 world.topic.append(timestampMs: next.timestampMs, key: key, value: next.value)
             }
             outbox.removeFirst()
+            toldUs = toldUs ?? world.nowUs
+            if isStopping { toldLeavingUs = toldLeavingUs ?? world.nowUs }
             world.appended()
             send(afterUs: Int64(world.between(200, 3_000)))
         }
@@ -230,7 +246,7 @@ final class SimProcess {
     func end(leavesLinks: Bool) {
         guard isUp else { return }
         world.trace("\(name) has ended")
-        isUp = false
+        endedUs = world.nowUs
         disturbed()
         if !leavesLinks { world.resetLinks(to: self) }
     }

@@ -1,7 +1,7 @@
 // A whole cluster on one seed: nodes, routers, Kafka and the network on a virtual clock, under faults. What decides is
 // what decides in production: `MemberSession`, `MembershipView`, `NodeLife`, `HoldPlan`, `Placement`, `PartitionLife`,
-// `RoutingPlan`, `Covers`, `FanOut`, `ShownMemory`. The shells around them are simulated. `Checks.swift` says what must
-// hold. Everything is drawn from the seed, so a seed always gives the same run.
+// `RoutingPlan`, `Covers`, `FanOut`, `ShownMemory`, `Autoscaler`. The shells around them are simulated. `Checks.swift`
+// and `ScalingChecks.swift` say what must hold. Everything is drawn from the seed, so a seed always gives the same run.
 
 import Membership
 import Model
@@ -20,6 +20,12 @@ public struct SimulationOptions: Sendable {
 public enum BrokenPart: String, CaseIterable, Sendable {
     /// A node drops what is placed elsewhere before anybody else is ready for it.
     case dropsBeforeReady
+    /// The autoscaler waits for no cool-down.
+    case coolsDownNever
+    /// It takes a node away whatever the others' load will be.
+    case leavesTooFew
+    /// The hooks act whenever they are called.
+    case actsTwice
 }
 
 public struct SimulationResult: Sendable {
@@ -33,6 +39,12 @@ public struct SimulationResult: Sendable {
     public var older = 0
     public var drains = 0
     public var safeDrains = 0
+    public var scaleOuts = 0
+    public var scaleIns = 0
+    /// Calls of a hook under a key that was used before.
+    public var repeatedCalls = 0
+    /// Decided while another change was under way that nobody could know of.
+    public var blindChanges = 0
 }
 
 /// What is between a router and a node.
@@ -59,6 +71,10 @@ public final class Simulation {
     let configuration: ClusterConfiguration
     /// Faults that do not happen at one time but all the time.
     var traits: Set<Fault> = []
+    /// Where the cluster scales, as half of them do.
+    private(set) var scaling: Scaling?
+    /// When it is looked at whether the cluster has settled.
+    private var checkUs = quietFromUs + settledUs - 2_000_000
     /// The last fault is long over: every request must be answered.
     var isSettled = false
 
@@ -84,13 +100,27 @@ public final class Simulation {
 
     private func run() {
         let zones = between(0, 3)
+        if chance(50) { scaling = Scaling(self) }
         for number in 0..<between(1, 5) { startNode("n\(number)", zones: zones) }
         for number in 0..<between(1, 2) { start(simID("r\(number)"), .router, zone: nil, weight: 1) }
         for fault in planFaults(options.faults) { at(fault.atUs) { [self] in begin(fault) } }
         publish()
-        at(Self.endUs - 2_000_000) { [self] in checkConvergence() }
-        while result.failure == nil, let next = agenda.next(until: Self.endUs) { next() }
+        scaling?.begin()
+        at(checkUs) { [self] in checkEnd() }
+        // A second for the last answers.
+        while result.failure == nil, let next = agenda.next(until: checkUs + 2_000_000) { next() }
         agenda.clear()
+    }
+
+    /// Where the cluster still scales the end is put off.
+    private func checkEnd() {
+        if let settlesUs = scaling?.settlesUs() {
+            guard settlesUs < Self.scaledUs else { return fail("the cluster goes on scaling") }
+            checkUs = settlesUs
+            return at(checkUs) { [self] in checkEnd() }
+        }
+        scaling?.checkSettled()
+        checkConvergence()
     }
 
     // MARK: - Processes
@@ -136,7 +166,7 @@ public final class Simulation {
     /// Somebody publishes, until the end is near.
     private func publish() {
         at(nowUs + Int64(between(20_000, 500_000))) { [self] in
-            guard nowUs < Self.endUs - 10_000_000 else { return }
+            guard nowUs < checkUs - 8_000_000 else { return publish() }
             if chance(10) {
                 participantsEnd = Offset(participantsEnd.rawValue + 1)
             } else {

@@ -61,6 +61,10 @@ struct Totals: Sendable {
     var older = 0
     var drains = 0
     var safeDrains = 0
+    var scaleOuts = 0
+    var scaleIns = 0
+    var repeatedCalls = 0
+    var blindChanges = 0
     var failed: (seed: UInt64, failure: String)?
 
     mutating func add(_ seed: UInt64, _ result: SimulationResult) {
@@ -70,6 +74,10 @@ struct Totals: Sendable {
         older += result.older
         drains += result.drains
         safeDrains += result.safeDrains
+        scaleOuts += result.scaleOuts
+        scaleIns += result.scaleIns
+        repeatedCalls += result.repeatedCalls
+        blindChanges += result.blindChanges
         // The lowest of those that failed, so that two threads tell the same.
         if let failure = result.failure, seed < failed?.seed ?? .max { failed = (seed, failure) }
     }
@@ -123,7 +131,8 @@ struct Runner {
     private static func line(_ totals: Totals, of count: Int, _ time: Duration) -> String {
         "\(totals.seeds) of \(count) seeds in \(time.components.seconds) s: \(totals.answered) requests answered, "
             + "\(totals.unanswered) without a holder, \(totals.older) older than shown; "
-            + "\(totals.safeDrains) of \(totals.drains) drains safe"
+            + "\(totals.safeDrains) of \(totals.drains) drains safe; \(totals.scaleOuts) nodes added, "
+            + "\(totals.scaleIns) taken away, \(totals.repeatedCalls) calls repeated, \(totals.blindChanges) blind"
     }
 
     private static func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }

@@ -25,7 +25,8 @@ struct ClusterSimulationTests {
         #expect(first.trace.count > 10)
     }
 
-    /// The proof that the checks can fail: a node that drops before the others are ready is found out.
+    /// The proof that the checks can fail: a node that drops before the others are ready is found out, and so is an
+    /// autoscaler that flaps, or does too much.
     @Test(arguments: BrokenPart.allCases)
     func aBrokenMachineIsCaught(part: BrokenPart) {
         var options = SimulationOptions()
