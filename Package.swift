@@ -146,6 +146,7 @@ if Context.environment["FAVORITES_CORE_ONLY"] == nil {
                 "Placement", "HTTPServer", "HTTP1", "Link", "Ingest", "Telemetry", argumentParser, lifecycle, logging,
                 unixSignals,
             ] + nio),
+        .testTarget(name: "ClusterTests", dependencies: ["Cluster"]),
         .testTarget(name: "HooksTests", dependencies: ["Autoscale", "Hooks", "Membership", "Model", "TestSupport"]),
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "TestSupport"]),
         .testTarget(name: "KafkaTests", dependencies: ["Kafka", "Model", "TestSupport", logging]),

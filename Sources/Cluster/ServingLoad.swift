@@ -33,24 +33,33 @@ public struct ThreadClock: Sendable {
 
 public final class ServingLoad: Sendable {
     private let threads: [ThreadClock]
+    private let process: [ThreadClock]
     private let window: Mutex<LoopWindow>
 
-    public init(threads: [ThreadClock]) {
+    public convenience init(threads: [ThreadClock]) {
+        self.init(
+            threads: threads, process: [.process], cores: Self.coresOfProcess, nowNs: Clocks.monotonicNs())
+    }
+
+    /// `process` are the clocks of all that uses the `cores`.
+    init(threads: [ThreadClock], process: [ThreadClock], cores: Double, nowNs: UInt64) {
         self.threads = threads
+        self.process = process
         window = Mutex(
             LoopWindow(
-                threads: threads.count, cores: Self.coresOfProcess, nowNanoseconds: Clocks.monotonicNs(),
-                loopsNanoseconds: Self.used(threads), processNanoseconds: ThreadClock.process.nanoseconds))
+                threads: threads.count, cores: cores, nowNanoseconds: nowNs,
+                loopsNanoseconds: Self.used(threads), processNanoseconds: Self.used(process)))
     }
 
     /// The share of what they may use that the threads used over the last second or more, 0 to 1; nil in the first
     /// second. Callers share the window. Any thread.
-    public func look() -> Double? {
-        let now = Clocks.monotonicNs()
+    public func look() -> Double? { look(nowNs: Clocks.monotonicNs()) }
+
+    func look(nowNs: UInt64) -> Double? {
         let used = Self.used(threads)
-        let usedByProcess = ThreadClock.process.nanoseconds
+        let usedByProcess = Self.used(process)
         return window.withLock {
-            $0.advance(nowNanoseconds: now, loopsNanoseconds: used, processNanoseconds: usedByProcess)
+            $0.advance(nowNanoseconds: nowNs, loopsNanoseconds: used, processNanoseconds: usedByProcess)
         }
     }
 
