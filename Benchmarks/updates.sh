@@ -5,13 +5,16 @@
 # cases. Saturation is measured without updates. Both cases in turn, several rounds. Fails only where requests failed or
 # updates did not come at nine tenths of their rate.
 #
-# Where the system allows it, the generator and the server's threads run before all others (SCHED_FIFO), and before the
-# writer, in both cases. For the generator stands for clients elsewhere: what it waits for the processor that it shares
-# with the writer, or with whatever else the machine does, is no time of the server's. PRIORITY=0 leaves that out.
+# Where the system allows it, the generator and the server's loop run before all others (SCHED_FIFO); the writer does not,
+# in both cases. For the generator stands for clients elsewhere: what it waits for the processor that it shares with the
+# writer, or with whatever else the machine does, is no time of the server's. The writer takes what the generator leaves
+# of that processor, like all else there. It must be no real-time thread: where such threads leave the others less than
+# 50 ms of a second, the kernel takes these out of the second in one piece, from the generator. PRIORITY=0 leaves all
+# that out.
 #
-# The last column is how late the generator itself was: where that is more than a part of the latencies, the processor
-# that it shares with the writer is too small for both, and the round says nothing of the server. PART asks for another
-# part of the saturation, in percent.
+# The columns behind say what the instrument does: how late the generator itself was, and what a request cost it. Where
+# it is later than a part of the latencies, the processor that it shares with the writer is too small for both, and the
+# round says nothing of the server. PART asks for another part of the saturation, in percent.
 #
 #     Benchmarks/updates.sh        ROUNDS=5 RUN_SECONDS=5 EVENTS=600000 RATE=100000 PRIORITY=1 PART=50
 set -euo pipefail
@@ -40,13 +43,13 @@ started+=("$server")
 wait_for 60 "favorites-prepared" grep -q ready "$work/prepared.log"
 writer=$(grep -lx writer /proc/"$server"/task/*/comm | cut -d / -f 5) || fail "no thread is named writer"
 taskset -pc "${processors[1]}" "$writer" >/dev/null || fail "the writer cannot be moved"
-first=(chrt -f 10)
-if [ "${PRIORITY:-1}" = 1 ] && "${first[@]}" true 2>"$work/chrt.log"; then
+first=${PRIORITY:-1}
+if [ "$first" = 1 ] && chrt -f 10 true 2>"$work/chrt.log"; then
     chrt -f -a -p 10 "$server"
-    chrt -f -p 1 "$writer"
-    echo "the generator and the server's loop run before the writer, all of them before others"
+    chrt -o -p 0 "$writer"
+    echo "the generator and the server's loop run before all others, the writer among these"
 else
-    first=()
+    first=0
     echo "no thread runs before others"
 fi
 
@@ -62,40 +65,54 @@ order() {
     tail -n 1 "$work/prepared.log"
 }
 
-# run NAME OPTION…: one run of the generator on its processor; its figures in $work/NAME.json.
-run() {
+# begin NAME OPTION…: starts the generator on its processor; returns when its first second of load has passed, of two that
+# are not measured. Only then does it run before others: what it reads beforehand would keep the writer waiting.
+begin() {
     local name=$1
     shift
-    "${first[@]}" taskset -c "${processors[1]}" "$load" --target "127.0.0.1:$http" --connections 32 --seconds "$seconds" \
-        --data "$work/offer" --mix ids-10-teams-3 --seed 1 --json "$work/$name.json" "$@" >"$work/$name.log" 2>&1 ||
-        fail "the generator: $(tail -n 3 "$work/$name.log")"
-    [ "$(figure "$name" failed)" = 0 ] || fail "$(figure "$name" failed) requests failed"
+    rm -f "$work/$name.log"
+    background "$name" taskset -c "${processors[1]}" "$load" --target "127.0.0.1:$http" --connections 32 --warm-up 2 \
+        --seconds "$seconds" --data "$work/offer" --mix ids-10-teams-3 --seed 1 --json "$work/$name.json" "$@"
+    generator=$!
+    wait_for 60 "the generator" grep -q ': 1 s: ' "$work/$name.log"
+    [ "$first" = 0 ] || chrt -f -a -p 10 "$generator"
+}
+
+# finish NAME: waits for its end; its figures are in $work/NAME.json then.
+finish() {
+    wait "$generator" || fail "the generator: $(tail -n 3 "$work/$1.log")"
+    [ "$(figure "$1" failed)" = 0 ] || fail "$(figure "$1" failed) requests failed"
 }
 
 # figure NAME KEY
 figure() { sed -n "s|.*\"$2\" *: *\([0-9.]*\).*|\1|p" "$work/$1.json" | head -n 1; }
 
 order 0 >/dev/null
-run saturation
+begin saturation
+finish saturation
 saturation=$(figure saturation rate)
 part=${PART:-50}
 asked=$(awk -v rate="$saturation" -v part="$part" 'BEGIN { printf "%d", rate * part / 100 }')
 echo "saturation $saturation requests/s; open loop at $part %, $asked/s; load at the start: $(cut -d ' ' -f 1 /proc/loadavg)"
-printf '%6s %10s %12s %10s %10s %10s %12s\n' round case 'updates/s' 'p50 us' 'p99 us' 'p99.9 us' 'late p99 us'
+row='%6s %10s %12s %10s %10s %10s %12s %12s\n'
+# shellcheck disable=SC2059
+printf "$row" round case 'updates/s' 'p50 us' 'p99 us' 'p99.9 us' 'late p99 us' 'us/request'
 for ((round = 1; round <= rounds; round++)); do
     for case in without with; do
         [ $case = with ] && rate=$updates || rate=0
+        begin $case --rate "$asked"
         before=$(order "$rate")
         began=$(date +%s%N)
-        run $case --rate "$asked"
+        finish $case
         ended=$(date +%s%N)
         applied=$((($(order 0) - before) * 1000 / ((ended - began) / 1000000)))
         [ "$applied" -ge $((rate * 9 / 10)) ] || fail "only $applied updates a second came"
         figure $case p999_us >>"$work/$case.p999"
         late=$(figure $case late_p99_us)
         echo "$late" >>"$work/late"
-        printf '%6d %10s %12d %10s %10s %10s %12s\n' "$round" $case "$applied" "$(figure $case p50_us)" \
-            "$(figure $case p99_us)" "$(figure $case p999_us)" "$late"
+        # shellcheck disable=SC2059
+        printf "$row" "$round" $case "$applied" "$(figure $case p50_us)" "$(figure $case p99_us)" \
+            "$(figure $case p999_us)" "$late" "$(figure $case client_cpu_us_per_request)"
     done
 done
 paste "$work/with.p999" "$work/without.p999" | awk '{ print $1 / $2 }' >"$work/ratio"

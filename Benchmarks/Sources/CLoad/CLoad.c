@@ -2,6 +2,7 @@
 #include "CLoad.h"
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <time.h>
 
 int load_watch(int epoll, int socket, uint32_t index, uint32_t events, int is_new) {
@@ -15,6 +16,37 @@ int load_watch(int epoll, int socket, uint32_t index, uint32_t events, int is_ne
 int load_wait(int epoll, struct epoll_event *events, int max, int64_t nanoseconds) {
     struct timespec timeout = {nanoseconds / 1000000000, nanoseconds % 1000000000};
     return epoll_pwait2(epoll, events, max, &timeout, NULL);
+}
+
+void load_sleep_until(int64_t nanoseconds) {
+    struct timespec time = {nanoseconds / 1000000000, nanoseconds % 1000000000};
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL);
+}
+
+int load_stamp_arrivals(int socket) {
+    int on = 1;
+    return setsockopt(socket, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
+}
+
+ssize_t load_receive(int socket, uint8_t *bytes, size_t count, int flags, int64_t *arrived) {
+    union {
+        struct cmsghdr header;
+        // More than the stamp needs: what does not fit would be cut off.
+        char bytes[128];
+    } control;
+    struct iovec piece = {bytes, count};
+    struct msghdr message = {
+        .msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    ssize_t received = recvmsg(socket, &message, flags);
+    if (received <= 0) return received;
+    *arrived = 0;
+    for (struct cmsghdr *part = CMSG_FIRSTHDR(&message); part; part = CMSG_NXTHDR(&message, part)) {
+        if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_TIMESTAMPNS) continue;
+        struct timespec time;
+        memcpy(&time, CMSG_DATA(part), sizeof time);
+        *arrived = (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+    }
+    return received;
 }
 
 void load_exact_timers(void) { prctl(PR_SET_TIMERSLACK, 1); }

@@ -24,6 +24,8 @@ struct Connection {
     var socket: Int32 = -1
     var due = Due(request: 0, at: 0, avoids: nil)
     var sentAt: Int64 = 0
+    /// When the last bytes came, by the realtime clock; 0: not known.
+    var stamp: Int64 = 0
     /// What the request was conditional on.
     var condition = Tag()
     var reader = ResponseReader()

@@ -45,6 +45,7 @@ extension Engine {
         connections[index].state = .busy
         connections[index].due = due
         connections[index].sentAt = now
+        connections[index].stamp = 0
         if requests.revalidates { connections[index].condition = requests.tag(due.request) }
         connections[index].isSampled = isSampled
         connections[index].reader = ResponseReader(collects: isSampled || isObserved)
@@ -80,7 +81,7 @@ extension Engine {
             let skippable = connections[index].reader.skippable
             let isSkipped = skippable > Self.pieceBytes
             let asked = isSkipped ? skippable : Self.pieceBytes
-            let count = isSkipped ? dropBytes(index, skippable) : receivePiece(index)
+            let count = isSkipped ? unsafe receive(index, nil, skippable) : receivePiece(index)
             if count < 0, errno == EAGAIN { return }
             if count < 0, errno == EINTR { continue }
             guard count > 0 else { return closedByPeer(index) }
@@ -99,8 +100,7 @@ extension Engine {
     }
 
     private func receivePiece(_ index: Int) -> Int {
-        let socket = connections[index].socket
-        return unsafe piece.withUnsafeMutableBytes { unsafe recv(socket, $0.baseAddress, $0.count, 0) }
+        unsafe piece.withUnsafeMutableBufferPointer { unsafe receive(index, $0.baseAddress, $0.count) }
     }
 
     private func readPiece(_ index: Int, _ count: Int) -> ResponseReader.Step {
@@ -108,11 +108,6 @@ extension Engine {
             let received = unsafe Span(_unsafeElements: UnsafeBufferPointer(rebasing: piece.prefix(count)))
             return connections[index].reader.read(received)
         }
-    }
-
-    /// On a TCP socket Linux throws away what MSG_TRUNC receives, without a copy.
-    private func dropBytes(_ index: Int, _ count: Int) -> Int {
-        recv(connections[index].socket, nil, count, Int32(MSG_TRUNC))
     }
 
     private func closedByPeer(_ index: Int) {
@@ -156,7 +151,8 @@ extension Engine {
         let now = monotonicNow()
         connections[index].attempts = 0
         connections[index].backoff = Connection.backoffMin
-        if isMeasured(connections[index].due) { count(index, now) }
+        longestBody = max(longestBody, connections[index].reader.bodyBytes)
+        if isMeasured(connections[index].due) { count(index, arrival(index, now)) }
         if plan.observations != nil {
             let reader = connections[index].reader
             observe(
@@ -177,7 +173,7 @@ extension Engine {
         }
     }
 
-    private func count(_ index: Int, _ now: Int64) {
+    private func count(_ index: Int, _ arrival: Int64) {
         let status = connections[index].reader.status
         counts.statuses[min(status, counts.statuses.count - 1)] += 1
         let condition = connections[index].condition
@@ -185,7 +181,7 @@ extension Engine {
             return fail(connections[index].due, .status, on: index)
         }
         counts.answered += 1
-        if now < windowEnd { counts.answeredInWindow += 1 }
+        if arrival < windowEnd { counts.answeredInWindow += 1 }
         counts.bodyBytes += connections[index].reader.bodyBytes
         if connections[index].reader.isGzip { counts.gzip += 1 }
         if status == 304 {
@@ -195,8 +191,8 @@ extension Engine {
             let tag = connections[index].reader.tag
             if tag.count == 0 || tag == condition { counts.wrong += 1 }
         }
-        counts.latencies.record(min(UInt64(now - connections[index].due.at), longestLatency))
-        counts.services.record(min(UInt64(now - connections[index].sentAt), longestLatency))
+        counts.latencies.record(min(UInt64(arrival - connections[index].due.at), longestLatency))
+        counts.services.record(min(UInt64(arrival - connections[index].sentAt), longestLatency))
     }
 
     private func keepSample(_ index: Int) {

@@ -4,7 +4,8 @@
 // a second on another, so a request may cost it no more than the server. What is below costs three system calls a request
 // (send, receive, a share of a wait), one look at the clock, and some hundred nanoseconds of its own; docs/BENCHMARKS.md
 // has the figures beside wrk's. A body is received into one buffer that stays in the cache and is never looked at; what
-// does not fit into it the kernel drops without copying.
+// does not fit into it the kernel drops without copying. In an open loop, where to sleep and be woken costs most of all,
+// a thread that soon has something to send is not woken for answers (Engine+Waiting.swift).
 //
 // In steady state it allocates nothing: requests are bytes made beforehand, connections and queues have fixed room.
 // Readable events are level-triggered and never changed; a socket is watched for room only while a request did not fit.
@@ -53,7 +54,11 @@ final class Engine {
     /// The first error of a connection that could not be made.
     var firstError: Int32 = 0
     var piece = [UInt8](repeating: 0, count: Engine.pieceBytes)
-    private var poller: Poller
+    var poller: Poller
+    /// Of the realtime clock, in which the kernel notes when answers come, ahead of the monotonic one.
+    var clockLead: Int64 = 0
+    /// Of all bodies so far.
+    var longestBody = 0
     private var windowCPU: Int64 = 0
     /// Time of the window in which there was nothing to do and the thread did not sleep.
     private var spunNs: Int64 = 0
@@ -93,6 +98,7 @@ final class Engine {
             if now >= windowEnd, isOver(now) { break }
             if now >= nextScan {
                 scan(now)
+                clockLead = realtimeLead()
                 nextScan = now + Self.scanNs
                 guard connections.contains(where: { $0.state != .givenUp }) else { throw noConnection() }
             }
@@ -100,7 +106,7 @@ final class Engine {
                 board.post(thread: thread, ThreadProgress(counts, seconds: Double(now - origin) / 1e9))
                 nextReport += 1_000_000_000
             }
-            let count = handleEvents(until: plan.spins ? now : min(nextArrival, nextScan), now)
+            let count = wait(until: min(nextArrival, nextScan), now)
             if plan.spins, count == 0, now >= windowStart, now < windowEnd {
                 spunNs += min(monotonicNow() - now, Self.spinNs)
             }
@@ -194,7 +200,7 @@ final class Engine {
 
     /// Returns the number of sockets with events.
     @discardableResult
-    private func handleEvents(until deadline: Int64, _ now: Int64) -> Int {
+    func handleEvents(until deadline: Int64, _ now: Int64) -> Int {
         let count = poller.wait(max(0, deadline - now))
         for place in 0..<count {
             let index = poller.index(place)
@@ -235,6 +241,7 @@ final class Engine {
             notConnected(index, -socket)
             return retryLater(index, now)
         }
+        if stampsArrivals { load_stamp_arrivals(socket) }
         connections[index].socket = socket
         connections[index].state = .connecting
         // Counted from here for the time-out.
