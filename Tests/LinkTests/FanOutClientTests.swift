@@ -127,10 +127,14 @@ import Testing
         let cluster = try await Cluster(nodes: 2)
         cluster.scripts[0].state.withLock { $0.packs = true }
         cluster.route([set(0), set(0)])
-        while cluster.scripts[0].askedCount == 0 {
+        // On a busy machine the other one may have answered before the bad part is read.
+        let malformed = { cluster.clients.linkCounters.malformed.load(ordering: .relaxed) }
+        var asks = 0
+        while malformed() == 0, asks < 10_000 {
             #expect(await cluster.ask(.allPartitions) == .success(["n1 0 t"]))
+            asks += 1
         }
-        #expect(cluster.clients.linkCounters.malformed.load(ordering: .relaxed) >= 1)
+        #expect(malformed() >= 1)
         try await cluster.stop()
     }
 
