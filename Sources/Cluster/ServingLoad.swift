@@ -1,6 +1,5 @@
 // How busy the threads are that serve: the loops alone, so neither what a node reads from Kafka nor what it writes to
-// disk counts as load, and a node that starts looks idle until it is asked. What that takes only lessens what the loops
-// may use.
+// disk counts as load, and a node that starts looks idle until it is asked (`LoopWindow` has what they may use).
 
 import Foundation
 import Glibc

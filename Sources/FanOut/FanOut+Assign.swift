@@ -110,7 +110,9 @@ extension FanOut {
     mutating func replace(
         _ partitions: PartitionSet, slot: Int, nowNs: UInt64, actions: inout [FanOutAction]
     ) {
-        let lost = partitions.subtracting(requests[slot].answered)
+        // What was given up meanwhile is not needed any more, and what another ask is under way for needs no new one.
+        let underWay = asked(slot) { $0 == .deferred || $0 == .open }
+        let lost = partitions.intersection(unanswered(slot)).subtracting(underWay)
         if !lost.isEmpty { assign(lost, slot: slot, isFirst: false, nowNs: nowNs, actions: &actions) }
         askLocalLast(slot, nowNs: nowNs, actions: &actions)
     }

@@ -19,7 +19,8 @@
 //
 // The asks of a request form trees: an ask that fails or falls silent is replaced by asks for exactly its own
 // unanswered partitions. So two asks of one request are either disjoint or one contains the other, and accepting a
-// reply never leaves a partition of another ask behind unanswered and unasked.
+// reply never leaves a partition of another ask behind unanswered and unasked. Only asks of last resort (`stopWaiting`)
+// may overlap others; what one of them leaves behind the next tick asks for again.
 
 public import Model
 

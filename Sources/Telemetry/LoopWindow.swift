@@ -1,9 +1,12 @@
 /// How busy loops are, over windows of a second or more: the processor time they have used, of what they may use. That is
-/// one core each, and of what the process may use what its other threads leave: under a small quota loops never get more,
-/// and by the whole of it they would not look full when they are. Half of it counts as theirs all the same: the system
-/// gives it to them when they want it, so a replay that takes all there is does not make a node look full that serves
-/// little. Pure: clocks are read by the caller.
+/// one core each, and all of what the process may use: what other threads do, replay above all, is not the loops' load. Only
+/// where the process takes nearly all that it may, the loops can get no more than the others leave: under a small quota they
+/// would never look full by the whole of it. Half of it counts as theirs even then: the system gives it to them when they
+/// want it. Pure: clocks are read by the caller.
 public struct LoopWindow: Sendable {
+    /// Of what the process may use. Above it nothing is left to be had.
+    private static let ceiling = 0.9
+
     private let threads: Double
     private let cores: Double
     // Both begin and end at the same instants.
@@ -29,7 +32,7 @@ public struct LoopWindow: Sendable {
         let all =
             process.advance(nowNanoseconds: nowNanoseconds, cpuNanoseconds: processNanoseconds, cores: cores) * cores
         guard loops.isMeasured else { return nil }
-        let left = max(cores - max(all - used, 0), cores / 2)
+        let left = all < Self.ceiling * cores ? cores : max(cores - max(all - used, 0), cores / 2)
         let most = min(threads, left)
         return most > 0 ? min(used / most, 1) : 0
     }

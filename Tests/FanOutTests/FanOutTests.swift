@@ -222,6 +222,28 @@ func ask(
         #expect(scene.machine.counters.monotonicViolations == 1)
     }
 
+    /// A was behind in both, B is silent. What A was asked for without needs says nothing of the other one.
+    @Test func whoWasBehindBesidesIsAskedForTheRestAtLast() {
+        let scene = Scene()
+        let id = scene.begin(set(0, 1))
+        _ = scene.taken()
+        let apart = scene.refused(AskID(id, ask: 0), .behind)
+        let ofC = apart.firstIndex { askedNode($0) == 2 } ?? 0
+        // B is silent, and nobody else can be asked.
+        scene.machine.tick(nowNs: 200 * ms, actions: &scene.actions)
+        #expect(!scene.taken().contains { askedNode($0) >= 0 })
+        // C was slow to say it.
+        let again = scene.refused(AskID(id, ask: 1 + ofC), .behind)
+        #expect(again.count == 1 && again.allSatisfy { asks($0, for: set(0), dropsNeeds: true) }, "\(again)")
+        #expect(scene.replied(AskID(id, ask: 3)) == (true, []))
+        scene.machine.tick(nowNs: 499 * ms, actions: &scene.actions)
+        #expect(!scene.taken().contains { askedNode($0) >= 0 })
+        scene.machine.tick(nowNs: 500 * ms, actions: &scene.actions)
+        let last = scene.taken()
+        #expect(last.contains { askedNode($0) == 0 && asks($0, for: set(1), dropsNeeds: false) }, "\(last)")
+        #expect(scene.replied(AskID(id, ask: 4)).1 == [.complete(id)])
+    }
+
     /// Of an ask, whom; else -1.
     private func askedNode(_ action: FanOutAction) -> Int {
         if case .ask(_, let node, _, _, _) = action { node.slot } else { -1 }

@@ -253,11 +253,15 @@ private final class Simulation {
 }
 
 @Suite struct SimulationTests {
+    /// Nodes went while the local one was still to be asked: what was given up was given up twice; what was asked of
+    /// another one seemed to have nobody.
+    private static let onceFailed: [UInt64] = [14_832_551_779_056_603_796, 17_280_751_360_170_632_091]
+
     @Test func randomFaults() {
         let first = SeededGenerator.forTest().seed
         var completed = 0
         var (hedges, opened, partial) = (UInt64(0), UInt64(0), UInt64(0))
-        for seed in (0..<60).map({ first &+ $0 }) {
+        for seed in Self.onceFailed + (0..<60).map({ first &+ $0 }) {
             let simulation = Simulation(seed: seed)
             simulation.newSnapshot()
             for _ in 0..<800 where simulation.faults.isEmpty { simulation.step() }

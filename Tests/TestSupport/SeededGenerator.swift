@@ -1,6 +1,8 @@
 // Random numbers that a test can repeat: SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number
 // generators, 2014).
 
+public import Foundation
+
 /// A generator of fixed seed. A test that uses one prints the seed when it fails.
 public struct SeededGenerator: RandomNumberGenerator, Sendable {
     public let seed: UInt64
@@ -12,7 +14,9 @@ public struct SeededGenerator: RandomNumberGenerator, Sendable {
     }
 
     /// The seed of `FAVORITES_TEST_SEED`, or else a random one.
-    public static func forTest(environment: [String: String] = [:]) -> SeededGenerator {
+    public static func forTest(
+        environment: [String: String] = ProcessInfo.processInfo.environment
+    ) -> SeededGenerator {
         SeededGenerator(
             seed: environment["FAVORITES_TEST_SEED"].flatMap(UInt64.init) ?? UInt64.random(in: 0...UInt64.max))
     }
