@@ -146,7 +146,7 @@ if Context.environment["FAVORITES_CORE_ONLY"] == nil {
                 "Placement", "HTTPServer", "HTTP1", "Link", "Ingest", "Telemetry", argumentParser, lifecycle, logging,
                 unixSignals,
             ] + nio),
-        .testTarget(name: "ClusterTests", dependencies: ["Cluster"]),
+        .testTarget(name: "ClusterTests", dependencies: ["Cluster", "TestSupport"]),
         .testTarget(name: "HooksTests", dependencies: ["Autoscale", "Hooks", "Membership", "Model", "TestSupport"]),
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "TestSupport"]),
         .testTarget(name: "KafkaTests", dependencies: ["Kafka", "Model", "TestSupport", logging]),
@@ -157,8 +157,8 @@ if Context.environment["FAVORITES_CORE_ONLY"] == nil {
         .testTarget(
             name: "NodeTests",
             dependencies: [
-                "Ingest", "Kafka", "Membership", "Model", "Node", "Settings", "Snapshot", "Telemetry", "TestSupport",
-                logging,
+                "Ingest", "Kafka", "Membership", "Model", "Node", "Placement", "Settings", "Snapshot", "Telemetry",
+                "TestSupport", logging,
             ] + nio),
         .testTarget(name: "OfferTests", dependencies: ["Model", "Offer", "TestSupport"]),
         .testTarget(name: "Integration", dependencies: ["Model", "Kafka", "Offer", "Placement", "TestSupport"]),

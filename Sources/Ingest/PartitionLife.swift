@@ -75,6 +75,17 @@ public struct PartitionLife: Sendable {
         }.map(\.partition)
     }
 
+    /// The events partitions that are held, or will be again once their memory is given back.
+    public var wanted: [PartitionID] {
+        partitions(of: .event).filter { partition in
+            switch self[partition] {
+            case .waiting, .checking, .restoring, .loading, .ready: true
+            case .dropping(let isWantedAgain): isWantedAgain
+            case .idle: false
+            }
+        }.map(\.partition)
+    }
+
     /// The partitions that are read, of all topics.
     var read: [TopicPartition] {
         ModelKind.allCases.flatMap { kind in

@@ -35,14 +35,21 @@ struct TombstoneRetention: Sendable {
                 ms[index] = try admin.settings(of: topic)["delete.retention.ms"].flatMap { Int64($0) }
             } catch {
                 if error.code == .denied { continue }
-                // Only by its id one knows the embedded broker, which may be slow to tell it.
-                guard error.code == .unsupported, let id = admin.clusterID() else { return !error.isPassing }
-                guard KafkaAdmin.isEmbedded(id) else { return true }
-                isEmbedded = true
-                ms = topics.map { _ in Self.defaultMs }
-                return true
+                return failed(error, clusterID: admin.clusterID)
             }
         }
+        return true
+    }
+
+    /// Nothing more is asked for now. Returns as `ask`.
+    mutating func failed(_ error: KafkaError, clusterID: () -> String?) -> Bool {
+        // Only by its id one knows the embedded broker, which may be slow to tell it. It never has a controller; any other
+        // cluster without one is electing it.
+        guard error.code == .unsupported, let id = clusterID(), KafkaAdmin.isEmbedded(id) else {
+            return !error.isPassing
+        }
+        isEmbedded = true
+        ms = ms.map { _ in Self.defaultMs }
         return true
     }
 }

@@ -24,7 +24,8 @@ enum SnapshotPeerLimits {
     static let peersMax = 3
     /// Scopes for which peers are being asked at once.
     static let askersMax = 4
-    /// From the service's start until the cluster is known; then it is as if there were no peers.
+    /// From the service's start until the cluster is known; then it is as if there were no peers, unless the log has lost
+    /// its beginning.
     static let clusterNs: UInt64 = 5_000_000_000
     static let connectTimeout = TimeAmount.seconds(2)
     /// For one answer, a piece of a file or a header. A sender holds a piece back for `PeerPace.waitMaxNs` at most.
@@ -86,10 +87,13 @@ struct PeerState {
     mutating func forget(_ scope: SnapshotScope) {
         asks[scope] = nil
         patience[scope] = nil
+        toAsk.removeAll { $0 == scope }
     }
 
-    /// A partition that is wanted no more, and comes back later, has its time anew.
-    mutating func forgetPauses(but held: [SnapshotScope]) {
-        for case (let scope, .pausing) in asks where scope.kind == .event && !held.contains(scope) { forget(scope) }
+    /// A partition that is wanted no more, and comes back later, is asked for anew: what peers said is of another time.
+    mutating func forgetEvents(but wanted: [SnapshotScope]) {
+        guard !asks.isEmpty else { return }
+        let wanted = Set(wanted)
+        for scope in asks.keys where scope.kind == .event && !wanted.contains(scope) { forget(scope) }
     }
 }

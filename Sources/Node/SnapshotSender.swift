@@ -10,9 +10,9 @@
 import Cluster
 import Foundation
 import Logging
-public import NIOCore
+import NIOCore
 import Settings
-public import Snapshot
+import Snapshot
 import Synchronization
 import Telemetry
 
@@ -22,6 +22,15 @@ public final class SnapshotSender: Sendable {
         case bytes([UInt8])
         /// `retryAfterSeconds`: where it is worth asking again.
         case refusal(status: Int, title: String, detail: String, retryAfterSeconds: Int?)
+    }
+
+    /// What there is of a scope.
+    enum Offer {
+        /// A file that may be used.
+        case file(SnapshotHeader)
+        /// It is held, and its file is still to be written.
+        case notYet
+        case nothing
     }
 
     private struct State {
@@ -93,15 +102,20 @@ public final class SnapshotSender: Sendable {
         queue.sync {}
     }
 
-    /// Answers on `loop`, now or later. `path`: what follows `/snapshots/`. `header`: of a file that may be used.
-    public func answer(
-        _ path: Substring, header: @Sendable (SnapshotScope) -> SnapshotHeader?, on loop: any EventLoop,
+    /// Answers on `loop`, now or later. `path`: what follows `/snapshots/`.
+    func answer(
+        _ path: Substring, offer: @Sendable (SnapshotScope) -> Offer, on loop: any EventLoop,
         _ reply: @escaping (Answer) -> Void
     ) {
         let parts = path.split(separator: "/", omittingEmptySubsequences: false)
-        guard settings.peerStreamsMax > 0, let name = parts.first, let scope = SnapshotScope(fileName: String(name)),
-            let header = header(scope)
+        guard settings.peerStreamsMax > 0, let name = parts.first, let scope = SnapshotScope(fileName: String(name))
         else { return reply(Self.unknown) }
+        let header: SnapshotHeader
+        switch offer(scope) {
+        case .file(let found): header = found
+        case .notYet: return refuse(.notYet, reply)
+        case .nothing: return reply(Self.unknown)
+        }
         if parts.count == 2, parts[1] == "header" { return reply(.bytes(header.encodedStart())) }
         guard parts.count == 3, let lease = UInt64(parts[1], radix: 16), let offset = Int64(parts[2]), offset >= 0
         else {
@@ -109,9 +123,7 @@ public final class SnapshotSender: Sendable {
         }
         let piece: Piece
         switch take(String(name), lease, offset) {
-        case .failure(let refusal):
-            metrics.refused(refusal)
-            return reply(refusal.answer)
+        case .failure(let refusal): return refuse(refusal, reply)
         case .success(let taken): piece = taken
         }
         let reply = NIOLoopBound(reply, eventLoop: loop)
@@ -121,6 +133,11 @@ public final class SnapshotSender: Sendable {
                 loop.execute { reply.value(answer) }
             }
         }
+    }
+
+    private func refuse(_ refusal: SenderRefusal, _ reply: (Answer) -> Void) {
+        metrics.refused(refusal)
+        reply(refusal.answer)
     }
 
     /// The lease and the time of a piece, or why there is none.
@@ -180,9 +197,9 @@ public final class SnapshotSender: Sendable {
     }
 }
 
-/// Why a peer gets no piece now.
+/// Why a peer gets nothing now.
 private enum SenderRefusal: String, Error, CaseIterable {
-    case full, slowReads = "slow_reads", gone
+    case full, slowReads = "slow_reads", notYet = "not_yet", gone
 
     var answer: SnapshotSender.Answer {
         switch self {
@@ -195,6 +212,10 @@ private enum SenderRefusal: String, Error, CaseIterable {
             .refusal(
                 status: 503, title: "Service Unavailable",
                 detail: "This node's own reads are slow at the moment. Ask again.", retryAfterSeconds: 1)
+        case .notYet:
+            .refusal(
+                status: 503, title: "Service Unavailable",
+                detail: "This node holds it and has not written its snapshot yet. Ask again.", retryAfterSeconds: 1)
         case .gone:
             .refusal(
                 status: 410, title: "Gone",
@@ -212,7 +233,7 @@ private struct SnapshotSenderMetrics: Sendable {
         sentBytes = registry.counter("snapshot_peer_sent_bytes_total", help: "Bytes of snapshots handed to peers.")
         refusals = SenderRefusal.allCases.map {
             registry.counter(
-                "snapshot_peer_send_refused_total", help: "Pieces of snapshots that peers did not get, by reason.",
+                "snapshot_peer_send_refused_total", help: "Questions of peers for snapshots that got none, by reason.",
                 labels: [("reason", $0.rawValue)])
         }
     }

@@ -41,7 +41,6 @@ extension SnapshotService {
         guard peers != nil, isAsked || BootPlan.asksPeers(own, facts) else { return [] }
         let now = Clocks.monotonicNs()
         let (known, isFirst) = state.withLock { state -> ([PeerFile]?, Bool) in
-            if state.peers.patience[scope] == nil { state.peers.patience[scope] = PeerPatience(nowNs: now) }
             switch state.peers.asks[scope] {
             case .asking: return (nil, false)
             case .pausing(let untilNs) where now < untilNs: return (nil, false)
@@ -55,6 +54,7 @@ extension SnapshotService {
                 guard state.peers.view != nil else {
                     return (now < startedNs + SnapshotPeerLimits.clusterNs ? nil : [], false)
                 }
+                if state.peers.patience[scope] == nil { state.peers.patience[scope] = PeerPatience(nowNs: now) }
                 state.peers.asks[scope] = .asking
                 state.peers.toAsk.append(scope)
                 return (nil, true)
@@ -75,7 +75,8 @@ extension SnapshotService {
                 let round = self.ask(scope, view)
                 self.state.withLock { state in
                     state.peers.asking -= 1
-                    state.peers.asks[scope] = .known(round)
+                    // Given up meanwhile, it is nobody's answer.
+                    if case .asking? = state.peers.asks[scope] { state.peers.asks[scope] = .known(round) }
                 }
                 self.pumpAskers()
             }
@@ -114,7 +115,7 @@ extension SnapshotService {
         return round
     }
 
-    /// Nil where the peer has no such file.
+    /// Nil where the peer has no such file and will have none.
     private func header(
         of scope: SnapshotScope, at peer: SnapshotPeer, _ peers: SnapshotPeerAccess
     ) throws(SnapshotError) -> SnapshotHeader? {
@@ -125,7 +126,7 @@ extension SnapshotService {
         switch answer.status {
         case 200: break
         case 404: return nil
-        case 429, 503: throw SnapshotError(.transfer(.busy), "no room for a question: \(answer.status)")
+        case 429, 503: throw SnapshotError(.transfer(.busy), "no room for a question, or no file yet: \(answer.status)")
         default: throw SnapshotError(.transfer(.answer), "the answer to a question for a header is \(answer.status)")
         }
         let header = try SnapshotHeader(start: answer.body.readableBytesUInt8Span)
@@ -263,15 +264,18 @@ extension SnapshotService {
     func waitsForPeers(_ scope: SnapshotScope, _ facts: BootFacts) -> Bool {
         guard peers != nil, facts.isTrimmed else { return false }
         let now = Clocks.monotonicNs()
-        let (untilNs, isOpen) = state.withLock { state -> (UInt64?, Bool) in
-            // Without a round the cluster is not known: nobody has said that there is none.
-            let isOpen = if case .known(let round) = state.peers.asks[scope] { round.isOpen } else { true }
-            guard isOpen, let untilNs = state.peers.patience[scope]?.pause(nowNs: now) else { return (nil, isOpen) }
+        let (round, untilNs) = state.withLock { state -> (PeerRound?, UInt64?) in
+            guard case .known(let round) = state.peers.asks[scope] else { return (nil, nil) }
+            guard round.isOpen, let untilNs = state.peers.patience[scope]?.pause(nowNs: now) else {
+                return (round, nil)
+            }
             state.peers.asks[scope] = .pausing(untilNs: untilNs)
-            return (untilNs, true)
+            return (round, untilNs)
         }
+        // Without a round the cluster is not known: nobody was asked, and nobody has said that there is none.
+        if round == nil, now < startedNs + PeerPatience.longestNs { return true }
         guard let untilNs else {
-            readsTrimmedLog(scope, isLate: isOpen)
+            readsTrimmedLog(scope, isLate: round?.isOpen ?? true)
             return false
         }
         metrics.peerPauses.add()

@@ -150,6 +150,15 @@ final class SnapshotService: SnapshotPort, Sendable {
     /// The header of the scope's file on the disk.
     func header(_ scope: SnapshotScope) -> SnapshotHeader? { state.withLock { $0.headers[scope] } }
 
+    /// What a peer gets of the scope. Every scope that is held gets a file in time, an empty one too.
+    func offer(_ scope: SnapshotScope) -> SnapshotSender.Offer {
+        state.withLock { state in
+            if let header = state.headers[scope] { return .file(header) }
+            // Until the node is placed nobody knows what it will hold.
+            return scope.kind != .event || state.held?.contains(scope) ?? true ? .notYet : .nothing
+        }
+    }
+
     /// Those of the partitions that the own disk has a file of. Until the node is placed they come out of it or wait.
     func beginEarly(_ partitions: PartitionSet) -> PartitionSet {
         state.withLock { state in
@@ -175,15 +184,15 @@ final class SnapshotService: SnapshotPort, Sendable {
         let facts = BootFacts(
             topic: topics[kind], clusterID: clusterID, bounds: bounds, partitionCount: partitionCounts[kind],
             deleteRetentionMs: deleteRetentionMs[kind], nowMs: Clocks.wallMs(), rates: rates, together: together)
+        let isGuess = isGuess(scope)
         var own = header(scope)
         if let header = own, let refusal = BootPlan.refusal(header, facts) {
             refused(scope, refusal)
             own = nil
         }
-        if own == nil, isGuess(scope) { return .wait }
-        guard let files = peerFiles(scope, own, facts) else { return .wait }
+        guard let files = isGuess ? [] : peerFiles(scope, own, facts) else { return .wait }
         let choice = BootPlan.choose(own, peers: files.map(\.header), facts)
-        if !choice.isFile, isGuess(scope) || waitsForPeers(scope, facts) { return .wait }
+        if !choice.isFile, isGuess || waitsForPeers(scope, facts) { return .wait }
         let file: PeerFile? = if case .peer(let index, _) = choice { files[index] } else { nil }
         let header = file?.header ?? (choice.isFile ? own : nil)
         state.withLock { state in
@@ -254,7 +263,7 @@ final class SnapshotService: SnapshotPort, Sendable {
         let read = state.withLock { state -> SnapshotRead? in
             guard !state.reads.isEmpty else { return nil }
             let (read, isPeers) = state.reads.removeFirst()
-            if isPeers { state.others.taken(read.header.scope) } else { state.own.taken(read.header.scope) }
+            if isPeers { state.others.taken(read.header) } else { state.own.taken(read.header) }
             return read
         }
         guard let read else { return nil }
@@ -307,14 +316,15 @@ final class SnapshotService: SnapshotPort, Sendable {
 
     // MARK: - Writing, called by the writer
 
-    /// What could be written now, and what is held; `held` is nil until the node is placed. With each report.
+    /// What could be written now, and what is held or is to be held again once its memory is given back; `held` is nil until
+    /// the node is placed. With each report.
     func update(changed: [SnapshotScope: UInt64], held: [SnapshotScope]?) {
         state.withLock { state in
             state.changed = changed
             state.held = held
             guard let held else { return }
             state.early = PartitionSet()
-            state.peers.forgetPauses(but: held)
+            state.peers.forgetEvents(but: held)
         }
     }
 

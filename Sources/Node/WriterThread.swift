@@ -128,7 +128,7 @@ public final class WriterThread: Sendable {
         _ path: Substring, on loop: any EventLoop, _ reply: @escaping (SnapshotSender.Answer) -> Void
     ) -> Bool {
         guard let service = snapshots.withLock({ $0 }) else { return false }
-        service.sender.answer(path, header: { service.header($0) }, on: loop, reply)
+        service.sender.answer(path, offer: { service.offer($0) }, on: loop, reply)
         return true
     }
 
@@ -318,8 +318,8 @@ public final class WriterThread: Sendable {
     ) {
         var changed: [SnapshotScope: UInt64] = [:]
         for scope in ingest.snapshotScopes { changed[scope] = ingest.changedBytes(scope) }
-        let held = ingest.life.held.map { SnapshotScope.events($0) }
-        service.update(changed: changed, held: isPlaced && !held.isEmpty ? held : nil)
+        let wanted = ingest.life.wanted.map { SnapshotScope.events($0) }
+        service.update(changed: changed, held: isPlaced ? wanted : nil)
         let rates = service.rates
         report.bootSecondsRemaining =
             report.phase == .ready

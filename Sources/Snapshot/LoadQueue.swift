@@ -6,8 +6,8 @@ public struct LoadQueue<From> {
     /// Raw bytes of all files that are being read or wait to be taken; a file that is larger comes alone.
     private let bytesMax: UInt64
     private var waiting: [(header: SnapshotHeader, from: From)] = []
-    /// Raw bytes of each.
-    private var loading: [SnapshotScope: UInt64] = [:]
+    /// A scope that was given up and is wanted again stands here twice while its first file is read: there are two loaders.
+    private var loading: [SnapshotHeader] = []
 
     public init(filesMax: Int, bytesMax: UInt64) {
         self.filesMax = filesMax
@@ -19,12 +19,14 @@ public struct LoadQueue<From> {
     /// The next file, where it may be read now.
     public mutating func next() -> (header: SnapshotHeader, from: From)? {
         guard let header = waiting.first?.header, loading.count < filesMax else { return nil }
-        let inMemory = loading.values.reduce(0, +)
+        let inMemory = loading.reduce(0) { $0 + $1.rawBytes }
         guard loading.isEmpty || inMemory + header.rawBytes <= bytesMax else { return nil }
-        loading[header.scope] = header.rawBytes
+        loading.append(header)
         return waiting.removeFirst()
     }
 
     /// The file was read, and somebody else has its blocks now.
-    public mutating func taken(_ scope: SnapshotScope) { loading[scope] = nil }
+    public mutating func taken(_ header: SnapshotHeader) {
+        if let index = loading.firstIndex(of: header) { loading.remove(at: index) }
+    }
 }

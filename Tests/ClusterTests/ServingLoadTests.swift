@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Cluster
@@ -118,7 +119,7 @@ struct ServingLoadTests {
         #expect(try #require(load.look(nowNs: Self.second)) >= 0.05)
         serving.end()
         // It has only said so; its clock stops when the system has taken it down.
-        while serving.clock.nanoseconds > 0 { sched_yield() }
+        try wait(seconds: 30, for: "the thread's end") { serving.clock.nanoseconds == 0 }
         #expect(load.look(nowNs: 2 * Self.second) == 0)
     }
 }

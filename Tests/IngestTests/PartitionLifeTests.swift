@@ -102,6 +102,8 @@ import Testing
         for (index, (event, actions, state)) in table.enumerated() {
             #expect(send(&life, event) == actions, "row \(index)")
             #expect(life[partition] == state, "row \(index)")
+            let isWanted = state != .idle && state != .dropping(wantedAgain: false)
+            #expect(life.wanted.contains(PartitionID(1)) == isWanted, "row \(index)")
         }
         #expect(life.droppingCount == 0)
         #expect(life.held == [PartitionID(1)])

@@ -110,7 +110,12 @@ struct SnapshotTests {
             try wait(seconds: 30, for: "\(reason):\n\(served.process.output.suffix(2000))") {
                 served.process.output.contains("does not tell whether it is over: \(reason)")
             }
-            // All it needs is there but its place.
+            // All it needs is there but its place, and it has read of the life before.
+            try wait(seconds: 30, for: "all but the place:\n\(served.process.output.suffix(2000))") {
+                let health = try served.management.request("GET", "/health").text
+                return ["loading events", "ready"].contains { health.contains("\"phase\":\"\($0)\"") }
+                    && served.process.output.contains("membership: ")
+            }
             #expect(!served.isReady && !served.process.output.contains("joined the cluster"))
             served.process.kill()
         }

@@ -1,16 +1,17 @@
 import Foundation
 import Ingest
-import Kafka
 import Logging
 import Model
 import NIOCore
 import NIOPosix
+import Placement
 import Snapshot
 import Synchronization
 import Telemetry
 import TestSupport
 import Testing
 
+@testable import Kafka
 @testable import Membership
 @testable import Node
 @testable import Settings
@@ -33,8 +34,8 @@ import Testing
             self.client = client
         }
 
-        /// Begun long ago, so that no time for the cluster to become known is left.
-        func service() -> SnapshotService {
+        /// Without `startedNs` begun long ago, so that no time for the cluster to become known is left.
+        func service(startedNs: UInt64 = 0) -> SnapshotService {
             let topics = ModelKind.allCases.map { "favorites-api-\($0.plural)" }
             return SnapshotService(
                 settings,
@@ -45,7 +46,7 @@ import Testing
                     watchInterval: .seconds(1)),
                 partitionCounts: topics.map { _ in 1 }, clusterID: "c1uster",
                 deleteRetentionMs: topics.map { _ in day }, registry: Registry(), logger: Logger(label: "test"),
-                startedNs: 0)
+                startedNs: startedNs)
         }
 
         static func id(_ text: String) -> ID {
@@ -91,22 +92,48 @@ import Testing
         #expect(service.choose(.topic(.stage), bounds, together: 1) == .log)
     }
 
-    /// Nobody has said that there is no file: only a log that is whole is read.
+    private let end = Offset(1_000_000)
+
+    /// Nobody has said that there is no file: only a log that is whole is read. It takes none of the time that peers have.
     @Test func aTrimmedLogIsNotReadBeforeTheClusterIsKnown() throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         defer { group.shutdownGracefully { _ in } }
-        let service = try Setup(client: group).service()
-        let end = Offset(1_000_000)
-        #expect(service.choose(.topic(.stage), [LogBounds(start: Offset(50), end: end)], together: 1) == .wait)
-        #expect(service.choose(.topic(.season), [LogBounds(start: Offset(0), end: end)], together: 1) == .log)
-        #expect(service.metrics.peerPauses.value == 1)
+        let now = DispatchTime.now().uptimeNanoseconds
+        try #require(now > SnapshotPeerLimits.clusterNs)
+        let service = try Setup(client: group).service(startedNs: now - SnapshotPeerLimits.clusterNs)
+        let (whole, trimmed) = (LogBounds(start: Offset(0), end: end), LogBounds(start: Offset(50), end: end))
+        #expect(service.choose(.topic(.stage), [trimmed], together: 1) == .wait)
+        #expect(service.choose(.topic(.season), [whole], together: 1) == .log)
+        #expect(service.metrics.peerPauses.value == 0)
+        #expect(service.state.withLock { $0.peers.patience.isEmpty && $0.peers.asks.isEmpty })
+        service.update(MembershipView())
+        #expect(service.choose(.topic(.stage), [trimmed], together: 1) == .wait)
+        #expect(service.state.withLock { $0.peers.patience.count } == 1, "from the first question on")
+        service.endPeers()
+    }
+
+    /// The wait for the cluster has an end of its own.
+    @Test(
+        .enabled(
+            if: DispatchTime.now().uptimeNanoseconds > PeerPatience.longestNs, "the machine has run for long enough"))
+    func aClusterThatStaysUnknownIsNotWaitedForForEver() throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        defer { group.shutdownGracefully { _ in } }
+        let now = DispatchTime.now().uptimeNanoseconds
+        let service = try Setup(client: group).service(startedNs: now - PeerPatience.longestNs)
+        #expect(service.choose(.topic(.stage), [LogBounds(start: Offset(50), end: end)], together: 1) == .log)
     }
 
     /// Before the node is placed a partition comes out of its own file or not at all, whoever else has it.
-    @Test func aGuessIsLoadedOutOfTheOwnFileAlone() throws {
-        let setup = try Setup()
-        let header = try setup.write(setup.eventsHeader(agoSeconds: 7_200))
-        let service = setup.service()
+    @Test(arguments: [false, true]) func aGuessIsLoadedOutOfTheOwnFileAlone(hasPeers: Bool) throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        defer { group.shutdownGracefully { _ in } }
+        let setup = try Setup(client: hasPeers ? group : nil)
+        var header = try setup.write(setup.eventsHeader(agoSeconds: 7_200))
+        let service = setup.service(startedNs: DispatchTime.now().uptimeNanoseconds)
+        // So large that peers would be asked for it.
+        header.rawBytes = 1 << 40
+        service.state.withLock { [header] in $0.headers[header.scope] = header }
         var wanted = PartitionSet()
         for partition in [0, 3] { wanted.insert(PartitionID(partition)) }
         #expect(service.beginEarly(wanted).partitions == [PartitionID(0)], "there is no partition 3")
@@ -117,8 +144,100 @@ import Testing
         #expect(service.choose(scope, bounds, together: 1) == .wait, "the file is refused by now")
         service.update(changed: [:], held: nil)
         #expect(service.choose(scope, bounds, together: 1) == .wait)
+        #expect(service.state.withLock { $0.peers.asks.isEmpty })
         service.update(changed: [:], held: [scope])
-        #expect(service.choose(scope, bounds, together: 1) == .log)
+        // A whole log that is short: nobody is asked for it.
+        #expect(service.choose(scope, [LogBounds(start: Offset(0), end: Offset(200))], together: 1) == .log)
+    }
+
+    /// Nothing is forgotten of what is wanted, and of global topics: a peer whose file was wrong is not asked again.
+    @Test func whatPeersSaidOfAPartitionThatIsGivenUpIsForgotten() {
+        var state = PeerState()
+        let scopes: [SnapshotScope] = [.topic(.stage)] + (0..<4).map { .events(PartitionID($0)) }
+        let asks: [PeerState.Ask] = [
+            .known(PeerRound()), .known(PeerRound()), .asking, .pausing(untilNs: 9), .known(PeerRound()),
+        ]
+        for (scope, ask) in zip(scopes, asks) {
+            state.asks[scope] = ask
+            state.patience[scope] = PeerPatience(nowNs: 1)
+            state.patience[scope]?.drop(Setup.id("wrong"))
+        }
+        state.toAsk = [scopes[2]]
+        state.forgetEvents(but: [scopes[4]])
+        #expect(Set(state.asks.keys) == [scopes[0], scopes[4]] && state.toAsk.isEmpty)
+        #expect(Set(state.patience.keys) == [scopes[0], scopes[4]])
+        #expect(state.patience[scopes[4]]?.dropped == [Setup.id("wrong")])
+    }
+
+    /// A peer's answer of before is not what the partition begins with when it comes back.
+    @Test func anAnswerForAPartitionThatWasGivenUpIsNotKept() throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        defer { group.shutdownGracefully { _ in } }
+        let peer = try ScriptedPeer(group)
+        let service = try Setup(client: group).service()
+        service.update(try peer.view())
+        let scope = SnapshotScope.events(PartitionID(0))
+        let trimmed = [LogBounds(start: Offset(50), end: end)]
+        service.update(changed: [:], held: [scope])
+        #expect(service.choose(scope, trimmed, together: 1) == .wait)
+        try peer.waitUntilAsked(1)
+        service.update(changed: [:], held: [])
+        try peer.answer("404 Not Found")
+        try wait(seconds: 60, for: "the answer") { service.state.withLock { $0.peers.asking } == 0 }
+        #expect(service.state.withLock { $0.peers.asks.isEmpty && $0.peers.patience.isEmpty })
+        service.update(changed: [:], held: [scope])
+        #expect(service.choose(scope, trimmed, together: 1) == .wait)
+        try peer.waitUntilAsked(2)
+        try peer.answer("404 Not Found")
+        service.endPeers()
+    }
+
+    /// Only a peer that will never have a file has said no.
+    @Test(arguments: [("503 Service Unavailable", SnapshotChoice.wait), ("404 Not Found", .log)])
+    func aPeerWithoutAFileYetIsWaitedFor(answer: String, choice: SnapshotChoice) throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        defer { group.shutdownGracefully { _ in } }
+        let peer = try ScriptedPeer(group)
+        let service = try Setup(client: group).service()
+        service.update(try peer.view())
+        let scope = SnapshotScope.events(PartitionID(0))
+        let trimmed = [LogBounds(start: Offset(50), end: end)]
+        #expect(service.choose(scope, trimmed, together: 1) == .wait)
+        try peer.waitUntilAsked(1)
+        try peer.answer(answer)
+        try wait(seconds: 60, for: "the answer") { service.state.withLock { $0.peers.asking } == 0 }
+        #expect(service.choose(scope, trimmed, together: 1) == .wait, "the bounds are asked for once more")
+        #expect(service.choose(scope, trimmed, together: 1) == choice)
+        #expect(service.metrics.peerPauses.value == (choice == .wait ? 1 : 0))
+        service.endPeers()
+    }
+
+    @Test func whoHoldsAScopeWithoutAFileYetSaysSo() throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        defer { group.shutdownGracefully { _ in } }
+        let setup = try Setup()
+        _ = try setup.write(setup.header(.stage))
+        let service = setup.service()
+        let status = { (path: Substring) -> Int? in
+            var status: Int?
+            service.sender.answer(path, offer: { service.offer($0) }, on: group.next()) { answer in
+                switch answer {
+                case .bytes: status = 200
+                case .refusal(let refused, _, _, let seconds):
+                    status = refused
+                    #expect((seconds != nil) == (refused == 503))
+                }
+            }
+            return status
+        }
+        #expect(status("stages.snapshot/header") == 200)
+        #expect(status("seasons.snapshot/header") == 503)
+        #expect(status("events-0.snapshot/header") == 503, "it is not placed yet")
+        service.update(changed: [:], held: [.events(PartitionID(0))])
+        #expect(status("events-0.snapshot/header") == 503 && status("events-0.snapshot/1f/0") == 503)
+        #expect(status("events-1.snapshot/header") == 404 && status("nothing.snapshot/header") == 404)
+        service.update(changed: [:], held: [])
+        #expect(status("events-0.snapshot/header") == 404)
     }
 
     /// More peers than there are loaders take the connection and say nothing. A file of the own disk is here before any
@@ -147,6 +266,73 @@ import Testing
         #expect(first?.header == own)
         #expect(throws: Never.self) { try first?.result.get() }
         service.endPeers()
+    }
+}
+
+/// A node that holds partition 0, takes questions for its files, and answers when it is told to.
+private final class ScriptedPeer: Sendable {
+    private final class Handler: ChannelInboundHandler {
+        typealias InboundIn = ByteBuffer
+        private let asked: @Sendable (any Channel) -> Void
+
+        init(asked: @escaping @Sendable (any Channel) -> Void) { self.asked = asked }
+
+        /// A question is far shorter than what is read at once.
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) { asked(context.channel) }
+    }
+
+    private let askers = Mutex<[any Channel]>([])
+    private let port = Mutex(0)
+
+    init(_ group: any EventLoopGroup) throws {
+        let bootstrap = ServerBootstrap(group: group).childChannelInitializer { channel in
+            channel.eventLoop.makeCompletedFuture {
+                try channel.pipeline.syncOperations.addHandler(
+                    Handler { asker in self.askers.withLock { $0.append(asker) } })
+            }
+        }
+        let listener = try bootstrap.bind(host: "127.0.0.1", port: 0).wait()
+        port.withLock { $0 = listener.localAddress?.port ?? 0 }
+    }
+
+    /// A cluster of this peer.
+    func view() throws -> MembershipView {
+        let id = try #require(ID("peer"))
+        var heartbeat = Heartbeat(
+            kind: .node, id: id, incarnation: Incarnation(startedMs: 1, number: 1), state: .serving,
+            configuration: ClusterConfiguration(partitions: 1, replicas: .count(2), topicNames: ["events"]),
+            holdings: [Holding(partition: PartitionID(0), isReady: true, applied: Offset(9), lag: 0)])
+        heartbeat.management = MemberAddress(host: "127.0.0.1", port: UInt16(port.withLock { $0 }))
+        var key: [UInt8] = []
+        id.append(to: &key)
+        var view = MembershipView()
+        _ = try view.apply(offset: Offset(0), timestampMs: 1_000, key: key, value: heartbeat.encode())
+        return view
+    }
+
+    func waitUntilAsked(_ count: Int) throws {
+        try wait(seconds: 60, for: "question \(count)") { askers.withLock { $0.count } == count }
+    }
+
+    /// Answers the last question.
+    func answer(_ status: String) throws {
+        let asker = try #require(askers.withLock { $0.last })
+        let text = "HTTP/1.1 \(status)\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"
+        try asker.writeAndFlush(ByteBuffer(string: text)).wait()
+    }
+}
+
+@Suite struct TombstoneRetentionTests {
+    /// Only the embedded broker never has a controller; a cluster that is electing one is asked again.
+    @Test func aClusterWithoutAControllerIsAskedAgain() {
+        let error = KafkaError(.unsupported, "no controller")
+        var retention = TombstoneRetention()
+        #expect(!retention.failed(error, clusterID: { "c1uster" }) && !retention.isKnown && !retention.isEmbedded)
+        #expect(!retention.failed(error, clusterID: { nil }) && !retention.isKnown && !retention.isEmbedded)
+        #expect(
+            !retention.failed(KafkaError(.timedOut, "late"), clusterID: { "mockCluster1" }) && !retention.isEmbedded)
+        #expect(retention.failed(KafkaError(.configuration, "wrong"), clusterID: { "c1uster" }) && !retention.isKnown)
+        #expect(retention.failed(error, clusterID: { "mockCluster1" }) && retention.isKnown && retention.isEmbedded)
     }
 }
 

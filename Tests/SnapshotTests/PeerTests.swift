@@ -403,11 +403,25 @@ import Testing
         for (index, file) in files.enumerated() { queue.add(file, index) }
         #expect(queue.next()?.from == 0 && queue.next()?.from == 1)
         #expect(queue.next() == nil, "two are being read")
-        queue.taken(.topic(.stage))
+        queue.taken(files[0])
         #expect(queue.next()?.from == 2 && queue.next() == nil)
-        queue.taken(.topic(.season))
+        queue.taken(files[1])
         #expect(queue.next() == nil, "one that is larger comes alone")
-        queue.taken(.topic(.region))
+        queue.taken(files[2])
         #expect(queue.next()?.from == 3 && queue.next() == nil)
+    }
+
+    /// It was given up and is wanted again while its first file is read: two loaders have it.
+    @Test func aScopeMayBeReadTwiceAtOnce() {
+        var queue = LoadQueue<Int>(filesMax: 2, bytesMax: 100)
+        let files = [header(.stage, 40), header(.stage, 50), header(.season, 1)]
+        for (index, file) in files.enumerated() { queue.add(file, index) }
+        #expect(queue.next()?.from == 0 && queue.next()?.from == 1)
+        #expect(queue.next() == nil, "two are being read")
+        queue.taken(files[1])
+        queue.add(header(.region, 60), 3)
+        #expect(queue.next()?.from == 2)
+        queue.taken(files[2])
+        #expect(queue.next()?.from == 3, "the first takes 40 bytes still")
     }
 }
