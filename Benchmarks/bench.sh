@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs every benchmark and writes Benchmarks/RESULTS.md: the machine, the versions, each row with its bar and whether it is
-# met, the commands, and what each benchmark printed. Nothing in that file is typed by hand. Each part is a script of its
-# own that can be run alone, prints a table, and adds its rows by `result_row` (lib.sh).
+# Runs the benchmarks of `all_parts` and writes Benchmarks/RESULTS.md: the machine, the versions, each row with its bar and
+# whether it is met, the commands, and what each benchmark printed. Nothing in that file is typed by hand. Each part is a
+# script of its own that can be run alone, prints a table, and adds its rows by `result_row` (lib.sh).
 #
 #     Benchmarks/bench.sh             the short set, about ten minutes; ROUNDS=5 ROUND_SECONDS=2
 #     Benchmarks/bench.sh PART…       only these, to the terminal; RESULTS.md stays as it is

@@ -67,7 +67,8 @@ end_faults() {
     # Whoever stands still cannot end.
     for id in "${started[@]}"; do kill -CONT "$id" 2>/dev/null || true; done
     for id in "${started[@]}"; do kill "$id" 2>/dev/null || true; done
-    end_hooked_nodes
+    # The rest goes on whatever comes of it.
+    end_hooked_nodes || true
     for id in "${started[@]}"; do wait "$id" 2>/dev/null || true; done
     for space in "${spaces[@]}"; do ip netns del "$space" 2>/dev/null || true; done
     if [ "$out" != "$work" ]; then

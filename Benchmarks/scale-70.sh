@@ -25,6 +25,31 @@ else
     fail "no cpu controller in /sys/fs/cgroup: a node's share of a core cannot be set here"
 fi
 mkdir "$groups" || fail "cannot make $groups; run as root"
+
+# First the autoscaler, which would start nodes anew; then the nodes; then what lib.sh does, with the status that the
+# script had.
+autoscaler_id=
+finish() {
+    local status=$?
+    set +e
+    if [ -n "$autoscaler_id" ]; then
+        kill "$autoscaler_id" 2>/dev/null
+        wait "$autoscaler_id" 2>/dev/null
+    fi
+    end_hooked_nodes
+    for _ in {1..50}; do
+        rmdir "$groups"/* "$groups" 2>/dev/null
+        [ -d "$groups" ] || break
+        sleep 0.1
+    done
+    (exit "$status")
+    end_all
+}
+trap finish EXIT
+if [ -e "$groups/cgroup.subtree_control" ]; then
+    echo +cpu >"$groups/cgroup.subtree_control" ||
+        fail "the cpu controller is not handed down to $groups; write +cpu to /sys/fs/cgroup/cgroup.subtree_control"
+fi
 cat >"$work/in-group" <<IN_GROUP
 #!/usr/bin/env bash
 # Runs a command with \$NODE_CORES of a core.
@@ -42,23 +67,7 @@ echo \$\$ >"\$group/cgroup.procs"
 exec "\$@"
 IN_GROUP
 chmod +x "$work/in-group"
-[ ! -e "$groups/cgroup.subtree_control" ] || echo +cpu >"$groups/cgroup.subtree_control"
 export LOCAL_PROCESS_PREFIX=$work/in-group
-
-# The nodes first; then what lib.sh does, with the status that the script had.
-finish() {
-    local status=$?
-    set +e
-    end_hooked_nodes
-    for _ in {1..50}; do
-        rmdir "$groups"/* "$groups" 2>/dev/null
-        [ -d "$groups" ] || break
-        sleep 0.1
-    done
-    (exit "$status")
-    end_all
-}
-trap finish EXIT
 
 now_ms() { date +%s%3N; }
 
