@@ -43,6 +43,7 @@ package struct Report: Codable, Sendable {
     package var serviceMaxUs = 0.0
     package var late = 0
     package var lateP99Us = 0.0
+    package var lateP999Us = 0.0
     package var lateMaxUs = 0.0
     package var clientCpuUsPerRequest = 0.0
     package var clientCpuShare = 0.0
@@ -68,6 +69,7 @@ package struct Report: Codable, Sendable {
         wrong = counts.wrong + (check?.wrong ?? 0)
         takeLatencies(counts)
         lateP99Us = micros(counts.lateness, 99)
+        lateP999Us = micros(counts.lateness, 99.9)
         lateMaxUs = Double(counts.lateness.max) / 1000
         clientCpuUsPerRequest = Double(counts.cpuNs) / 1000 / Double(max(1, counts.answeredInWindow))
         clientCpuShare = counts.cpuShare

@@ -50,7 +50,8 @@ extension Report {
     private var generatorText: String {
         let cpu = "\(decimals(clientCpuUsPerRequest, 2)) µs of processor a request, \(Int(clientCpuShare * 100)) % busy"
         guard offeredRate != nil else { return cpu }
-        return cpu + "; \(grouped(late)) sends late (p99 \(us(lateP99Us)), max \(us(lateMaxUs)))"
+        return cpu
+            + "; \(grouped(late)) sends late (p99 \(us(lateP99Us)), p99.9 \(us(lateP999Us)), max \(us(lateMaxUs)))"
             + "; \(grouped(waited)) waited for a connection"
     }
 

@@ -36,12 +36,22 @@ struct ReportTests {
         #expect(zip(report.latency, report.latency.dropFirst()).allSatisfy { $0.us <= $1.us })
     }
 
+    @Test func latenessIsToldApartFromLatency() throws {
+        var late = counts(latenciesUs: Array(repeating: 10_000, count: 1_000))
+        for us in 1...1_000 as ClosedRange<UInt64> { late.lateness.record(us * 1000) }
+        let report = Report(late, plan: try plan(rate: 10), mix: "m")
+        #expect(abs(report.lateP99Us - 990) < 2)
+        #expect(abs(report.lateP999Us - 999) < 2)
+        #expect(report.text.contains("p99.9 \(grouped(Int(report.lateP999Us.rounded()))) µs, max 1,0"))
+    }
+
     @Test func jsonHasTheKeysThatScriptsRead() throws {
         let json = Report(counts(latenciesUs: [100, 200]), plan: try plan(), mix: "m").json
         let object = try #require(try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any])
         for key in [
             "requests", "seconds", "rate", "failed", "wrong", "late", "p50_us", "p90_us", "p99_us", "p999_us", "max_us",
-            "bytes", "generator_saturated", "client_cpu_share", "statuses",
+            "bytes", "generator_saturated", "client_cpu_share", "client_cpu_us_per_request", "late_p99_us",
+            "late_p999_us", "statuses",
         ] { #expect(object[key] != nil, "\(key)") }
         #expect(object["requests"] as? Int == 2)
     }

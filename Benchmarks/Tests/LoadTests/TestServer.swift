@@ -2,6 +2,7 @@
 
 import Foundation
 import Glibc
+import Load
 import Synchronization
 
 enum TestReply: Sendable {
@@ -9,12 +10,31 @@ enum TestReply: Sendable {
     case bytes(String)
     /// The same after so many milliseconds, for which the thread answers nobody.
     case stall(Int32, String)
+    /// The same after so many milliseconds and up to one more; others are answered meanwhile.
+    case later(Int64, String)
     /// The connection is closed without an answer.
     case close
     case nothing
 
     static func ok(_ body: String = "hello", headers: String = "") -> TestReply {
         .bytes("HTTP/1.1 200 OK\r\n\(headers)Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
+    }
+}
+
+/// What is to be sent later, in the order of its instants.
+private struct Delayed {
+    var answers: [(at: Int64, socket: Int32, text: String)] = []
+
+    /// For `poll`: until the first, rounded up; forever where there is none.
+    var timeoutMs: Int32 {
+        guard let first = answers.first else { return -1 }
+        return Int32(max(0, first.at - monotonicNow() + 999_999) / 1_000_000)
+    }
+
+    mutating func add(_ milliseconds: Int64, _ socket: Int32, _ text: String) {
+        let at = monotonicNow() + milliseconds * 1_000_000
+        let place = answers.lastIndex { $0.at <= at }.map { $0 + 1 } ?? 0
+        answers.insert((at, socket, text), at: place)
     }
 }
 
@@ -60,16 +80,22 @@ final class TestServer: Sendable {
 
     private func serve(_ reply: (Int, String) -> TestReply) {
         var connections: [Int32: [UInt8]] = [:]
+        var delayed = Delayed()
         loop: while true {
             let sockets = [stop.read, listener] + connections.keys
             var polled = sockets.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
-            _ = unsafe poll(&polled, nfds_t(polled.count), -1)
+            _ = unsafe poll(&polled, nfds_t(polled.count), delayed.timeoutMs)
+            while let first = delayed.answers.first, first.at <= monotonicNow() {
+                send(first.socket, first.text)
+                delayed.answers.removeFirst()
+            }
             for entry in polled where entry.revents != 0 {
                 if entry.fd == stop.read { break loop }
                 if entry.fd == listener {
                     connections[accept(listener, nil, nil)] = []
-                } else if !handle(entry.fd, &connections[entry.fd, default: []], reply) {
+                } else if !handle(entry.fd, &connections[entry.fd, default: []], &delayed, reply) {
                     close(entry.fd)
+                    delayed.answers.removeAll { $0.socket == entry.fd }
                     connections[entry.fd] = nil
                 }
             }
@@ -79,7 +105,9 @@ final class TestServer: Sendable {
     }
 
     /// False where the connection is over.
-    private func handle(_ socket: Int32, _ received: inout [UInt8], _ reply: (Int, String) -> TestReply) -> Bool {
+    private func handle(
+        _ socket: Int32, _ received: inout [UInt8], _ delayed: inout Delayed, _ reply: (Int, String) -> TestReply
+    ) -> Bool {
         var piece = [UInt8](repeating: 0, count: 4096)
         let count = unsafe recv(socket, &piece, piece.count, 0)
         guard count > 0 else { return false }
@@ -98,6 +126,7 @@ final class TestServer: Sendable {
                 // The stall is what is tested, not a wait for something.
                 _ = poll(nil, 0, milliseconds)
                 send(socket, bytes)
+            case .later(let milliseconds, let bytes): delayed.add(milliseconds, socket, bytes)
             case .close: return false
             case .nothing: break
             }
