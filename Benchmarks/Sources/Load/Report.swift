@@ -40,6 +40,7 @@ package struct Report: Codable, Sendable {
     /// The same from the actual send.
     package var serviceP50Us = 0.0
     package var serviceP99Us = 0.0
+    package var serviceP999Us = 0.0
     package var serviceMaxUs = 0.0
     package var late = 0
     package var lateP99Us = 0.0
@@ -106,6 +107,7 @@ package struct Report: Codable, Sendable {
         maxUs = Double(all.max) / 1000
         serviceP50Us = micros(counts.services, 50)
         serviceP99Us = micros(counts.services, 99)
+        serviceP999Us = micros(counts.services, 99.9)
         serviceMaxUs = Double(counts.services.max) / 1000
         latency = LatencyPoint.curve(all)
     }

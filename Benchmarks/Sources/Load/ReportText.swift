@@ -17,7 +17,7 @@ extension Report {
             ("checked", checked == 0 ? "nothing" : "\(grouped(checked)) answers beside the reference"),
             ("wrong", grouped(wrong)),
             ("latency", latencyText),
-            ("from send", "p50 \(us(serviceP50Us))  p99 \(us(serviceP99Us))  max \(us(serviceMaxUs))"),
+            ("from send", serviceText),
             ("generator", generatorText),
         ]
         if gzip > 0 { rows.append(("packed", "\(grouped(gzip)) answers")) }
@@ -45,6 +45,10 @@ extension Report {
 
     private var latencyText: String {
         "p50 \(us(p50Us))  p90 \(us(p90Us))  p99 \(us(p99Us))  p99.9 \(us(p999Us))  max \(us(maxUs))"
+    }
+
+    private var serviceText: String {
+        "p50 \(us(serviceP50Us))  p99 \(us(serviceP99Us))  p99.9 \(us(serviceP999Us))  max \(us(serviceMaxUs))"
     }
 
     private var generatorText: String {

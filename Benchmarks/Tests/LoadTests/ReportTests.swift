@@ -31,6 +31,8 @@ struct ReportTests {
         #expect(abs(report.p90Us - 900) < 2)
         #expect(abs(report.p99Us - 990) < 2)
         #expect(abs(report.p999Us - 999) < 2)
+        // From the send it was half.
+        #expect(abs(report.serviceP999Us - 999 / 2) < 2)
         #expect(report.rate == 500)
         #expect(report.latency.first?.percentile == 0)
         #expect(zip(report.latency, report.latency.dropFirst()).allSatisfy { $0.us <= $1.us })
@@ -51,7 +53,7 @@ struct ReportTests {
         for key in [
             "requests", "seconds", "rate", "failed", "wrong", "late", "p50_us", "p90_us", "p99_us", "p999_us", "max_us",
             "bytes", "generator_saturated", "client_cpu_share", "client_cpu_us_per_request", "late_p99_us",
-            "late_p999_us", "statuses",
+            "late_p999_us", "service_p999_us", "statuses",
         ] { #expect(object[key] != nil, "\(key)") }
         #expect(object["requests"] as? Int == 2)
     }
