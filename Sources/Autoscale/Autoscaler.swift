@@ -8,8 +8,9 @@
 //
 // 1. One change at a time. A change is under way from the hook's call until a new node serves or the old one is gone,
 //    or until the deadline; and, whoever began it, while a node loads, drains, or lacks what is placed on it.
-// 2. The window holds looks at one settled topology alone. A new generation clears it, so nothing is decided within a
-//    window of any change, and two that run beside each other see each other's change before they decide again.
+// 2. The window holds looks at one settled topology alone, by figures that were told since it is. A new generation
+//    clears it, so nothing is decided within a window of any change, and two that run beside each other see each
+//    other's change before they decide again. So does a time in which this machine did not look.
 // 3. What is not known never counts as idle: with a figure missing, stale, or a node silent, no node is taken away.
 //    With a missing or stale figure none is added either; a silent node's part is served by the others, and they are
 //    measured.
@@ -23,9 +24,14 @@ import Placement
 public struct Autoscaler: Sendable {
     public let rules: AutoscaleRules
     private var window: LoadWindow
+    /// The work of all, in thousandths of what a node of weight 1 can do.
+    private var work: LoadWindow
     private var generation = Generation.none
     private var generationSinceMs: Int64 = 0
     private var position: Sighting?
+    private var lookedMs: Int64?
+    /// How far the log was read when the topology was first seen settled; nil while it is not.
+    private var settledAt: Offset?
     /// Of each node, its newest record and when it was first seen here.
     private var sightings: [ID: Sighting] = [:]
     private var nodeIDs: Set<ID> = []
@@ -53,6 +59,7 @@ public struct Autoscaler: Sendable {
     public init(rules: AutoscaleRules) {
         self.rules = rules
         window = LoadWindow(windowMs: rules.windowMs, gapMaxMs: rules.staleMs)
+        work = window
     }
 
     // MARK: - Events
@@ -102,17 +109,30 @@ public struct Autoscaler: Sendable {
                 former?.offset == node.offset ? former : Sighting(offset: node.offset, sinceMs: nowMs)
         }
         sightings = seen
-        if generation != view.generation {
+        // After a time without looks the view may be as old as the last one, though it is new here.
+        let stoodStill = nowMs - (lookedMs ?? nowMs) > rules.staleMs
+        lookedMs = nowMs
+        if generation != view.generation || stoodStill {
             generation = view.generation
             generationSinceMs = nowMs
             placement = nil
             leaver = nil
-            window.clear()
+            beginAnew()
         }
         let ids = Set(staying.map(\.heartbeat.id))
         if lastChangeMs == nil || ids != nodeIDs { lastChangeMs = nowMs }
         nodeIDs = ids
         return noteOrder(nodes, staying, nowMs: nowMs)
+    }
+
+    private mutating func beginAnew() {
+        clearWindows()
+        settledAt = nil
+    }
+
+    private mutating func clearWindows() {
+        window.clear()
+        work.clear()
     }
 
     /// Ends the own call where what it asked for is seen, or its time is over; then it is returned.
@@ -139,18 +159,19 @@ public struct Autoscaler: Sendable {
         _ view: MembershipView, _ nodes: [Member], _ staying: [Member], nowMs: Int64
     ) -> (action: AutoscaleAction?, reason: AutoscaleReason) {
         guard view.generation != .none, let position, nowMs - position.sinceMs <= rules.staleMs else {
-            window.clear()
+            beginAnew()
             return (nil, .nothingHeard)
         }
         guard Set(staying.map(\.heartbeat.configuration)).count <= 1 else {
-            window.clear()
+            beginAnew()
             return (nil, .disagreement)
         }
         let unsettled = noteUnsettled(nodes, staying, nowMs: nowMs)
         if let unsettled, nowMs - (unsettledSinceMs ?? nowMs) < rules.changeDeadlineMs {
-            window.clear()
+            beginAnew()
             return (nil, .unsettled(unsettled))
         }
+        settledAt = settledAt ?? position.offset
         if let reason = sample(staying, nowMs: nowMs) { return (nil, reason) }
         if let order { return (nil, .called(order.call.action)) }
         guard staying.count >= rules.nodesMin else { return refill(nowMs: nowMs) }
@@ -176,21 +197,29 @@ public struct Autoscaler: Sendable {
         return unsettled?.heartbeat.id
     }
 
-    /// Adds a look to the window, or says why that is impossible.
+    /// Adds a look to the window, or says why that is impossible. A figure from before the topology was settled is of
+    /// another share of the work, so the window begins when all have told another one.
     private mutating func sample(_ staying: [Member], nowMs: Int64) -> AutoscaleReason? {
         let serving = staying.filter { !$0.isSilent && $0.heartbeat.state == .serving }
-        var sum = 0
+        var (sum, workSum) = (0, 0)
         for node in serving {
             let id = node.heartbeat.id
             guard let load = node.heartbeat.servingLoad, let sighting = sightings[id],
                 nowMs - sighting.sinceMs <= rules.staleMs
             else {
-                window.clear()
+                clearWindows()
                 return .notMeasured(id)
             }
             sum += load
+            workSum += load * node.heartbeat.weight
         }
-        if serving.isEmpty { window.clear() } else { window.add(sum / serving.count, nowMs: nowMs) }
+        let areNew = serving.allSatisfy { $0.offset >= settledAt ?? $0.offset }
+        if serving.isEmpty || !areNew {
+            clearWindows()
+        } else {
+            window.add(sum / serving.count, nowMs: nowMs)
+            work.add(workSum, nowMs: nowMs)
+        }
         return nil
     }
 
@@ -221,7 +250,8 @@ public struct Autoscaler: Sendable {
         let leaver = leaver ?? Leaver.choose(of: staying, in: placed(staying))
         self.leaver = leaver
         let weights = staying.reduce(0) { $0 + $1.heartbeat.weight }
-        let others = load * weights / (weights - leaver.weight)
+        // By the work, not by the mean: a node of twice the weight does twice as much at the same load.
+        let others = (work.mean ?? load * weights) / (weights - leaver.weight)
         guard others < rules.scaleOutAbove - rules.headroom else { return (nil, .othersWouldBeFull(others)) }
         return (.scaleIn(leaver.id), .loadBelow(load))
     }

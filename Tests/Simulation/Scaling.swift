@@ -65,7 +65,8 @@ final class Scaling {
 
     var machineRules: AutoscaleRules {
         var rules = rules
-        if world.isBroken(.coolsDownNever) { (rules.scaleOutCoolDownMs, rules.scaleInCoolDownMs) = (0, 0) }
+        if world.isBroken(.growsAtOnce) { rules.scaleOutCoolDownMs = 0 }
+        if world.isBroken(.shrinksAtOnce) { rules.scaleInCoolDownMs = 0 }
         // As if a leaver took its work with it.
         if world.isBroken(.leavesTooFew) { (rules.scaleInBelow, rules.headroom) = (rules.scaleOutAbove, -1_000_000) }
         return rules
@@ -79,19 +80,33 @@ final class Scaling {
     private func sample() {
         for change in changes where change.endUs == nil && hasEnded(change) { change.endUs = world.nowUs }
         var loads: [ID: Int] = [:]
-        // What one told that stands still is all that is known of it.
-        for node in world.nodes where node.isPaused { loads[node.id] = samples.last?.loads[node.id] }
+        // What one told that stands still, or has ended and is not silent yet, is all that is known of it.
+        let sinceUs = world.nowUs - SimProcess.timeouts.silentMs * 1_000
+        for process in world.processes where process.node != nil && (process.isPaused || !process.isUp) {
+            let isKnown = process.endedUs.map { $0 > sinceUs && !process.isStopping } ?? true
+            if isKnown { loads[process.id] = samples.last?.loads[process.id] }
+        }
         for (process, load) in world.loads() { loads[process.id] = load }
         samples.append(Sample(atUs: world.nowUs, work: load.work(atUs: world.nowUs), loads: loads))
         if samples.count > 80 { samples.removeFirst(40) }
         world.at(world.nowUs + Self.sampleUs) { [unowned self] in sample() }
     }
 
-    /// What was started serves all that it is to hold, or is no more; what was to go is gone.
+    /// What was started serves all that it is to hold, or is no more; what was to go is gone. One that has served and
+    /// is silent since keeps nobody from adding another: the others bear its part.
     private func hasEnded(_ change: ScaleChange) -> Bool {
         guard let process = change.process else { return false }
-        guard process.isUp, change.call.node == nil, let node = process.node else { return !process.isUp }
-        return node.isPlaced && node.state == .serving && node.held == node.ready
+        guard change.call.node == nil else { return !process.isUp }
+        // Another life may have taken its place.
+        let lives = world.nodes.filter { $0.id == process.id }
+        return lives.isEmpty || lives.contains(where: hasServed)
+    }
+
+    private func hasServed(_ process: SimProcess) -> Bool {
+        guard let node = process.node else { return false }
+        let silentUs = SimProcess.timeouts.silentMs * 1_000
+        if process.toldServingUs != nil, world.nowUs - (process.toldLastUs ?? 0) >= silentUs { return true }
+        return node.isPlaced && node.state == .serving && node.placed.isSubset(of: node.ready)
     }
 
     // MARK: - The hook

@@ -67,7 +67,9 @@ extension Scaling {
             return
         }
         let serving = view.members.filter { $0.heartbeat.kind.isNode && !$0.isSilent }.map(\.heartbeat.id)
-        guard let most = means({ mean($0.loads, of: serving) }).max() else { return }
+        // Those that have gone since were measured too.
+        let means = means { mean($0.loads, of: serving) } + means { mean($0.loads, of: Array($0.loads.keys)) }
+        guard let most = means.max() else { return }
         if most < rules.scaleOutAbove - slack { world.fail("\(call.key) adds a node where the load was \(most)") }
     }
 
@@ -146,9 +148,12 @@ extension Scaling {
         }
         guard most < rules.scaleInBelow - slack, nodes.count > fewest else { return }
         // As the machine forecasts it, for any of them.
+        let works = self.means { sample in
+            nodes.reduce(0.0) { $0 + Double((sample.loads[$1.id] ?? 0) * $1.weight) }
+        }
         let weights = nodes.reduce(0) { $0 + $1.weight }
         let heaviest = nodes.map(\.weight).max() ?? 1
-        if most * weights / (weights - heaviest) < rules.scaleOutAbove - rules.headroom - slack {
+        if (works.max() ?? 0) / (weights - heaviest) < rules.scaleOutAbove - rules.headroom - slack {
             world.fail("the load stays at \(most) with \(nodes.count) nodes, which is too many")
         }
     }

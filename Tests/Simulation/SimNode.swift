@@ -37,6 +37,8 @@ final class SimNode {
     private var globals: GlobalPosition
     private var areGlobalsReady = false
     private(set) var ready = PartitionSet()
+    /// As far as it knows.
+    private(set) var placed = PartitionSet()
     private var readySinceUs: [Int64]
     private var loads: [TopicPartition: Int] = [:]
     private var loadCount = 0
@@ -96,7 +98,7 @@ final class SimNode {
     // MARK: - What to hold
 
     func update(_ state: ClusterState) {
-        let placed = state.placement.partitions(of: process.id)
+        placed = state.placement.partitions(of: process.id)
         clockMs = state.view.clockMs
         for partition in surplusSinceMs.indices {
             let since = surplusSinceMs[partition] ?? clockMs

@@ -30,6 +30,9 @@ final class SimProcess {
     /// When its first record was on the control topic, and the first after it was told to end.
     private(set) var toldUs: Int64?
     private(set) var toldLeavingUs: Int64?
+    /// When its last record was there, and the first by which it serves.
+    private(set) var toldLastUs: Int64?
+    private(set) var toldServingUs: Int64?
 
     private(set) var session: MemberSession?
     private(set) var incarnation: Incarnation?
@@ -202,6 +205,8 @@ final class SimProcess {
             }
             outbox.removeFirst()
             toldUs = toldUs ?? world.nowUs
+            toldLastUs = world.nowUs
+            if node?.state == .serving { toldServingUs = toldServingUs ?? world.nowUs }
             if isStopping { toldLeavingUs = toldLeavingUs ?? world.nowUs }
             world.appended()
             send(afterUs: Int64(world.between(200, 3_000)))

@@ -20,8 +20,10 @@ public struct SimulationOptions: Sendable {
 public enum BrokenPart: String, CaseIterable, Sendable {
     /// A node drops what is placed elsewhere before anybody else is ready for it.
     case dropsBeforeReady
-    /// The autoscaler waits for no cool-down.
-    case coolsDownNever
+    /// The autoscaler waits for no cool-down before it adds a node.
+    case growsAtOnce
+    /// It waits for none before it takes one away.
+    case shrinksAtOnce
     /// It takes a node away whatever the others' load will be.
     case leavesTooFew
     /// The hooks act whenever they are called.
@@ -45,6 +47,8 @@ public struct SimulationResult: Sendable {
     public var repeatedCalls = 0
     /// Decided while another change was under way that nobody could know of.
     public var blindChanges = 0
+    /// Drops while a router, just after Kafka was away, took the other holder for silent.
+    public var awaitedDrops = 0
 }
 
 /// What is between a router and a node.
