@@ -119,7 +119,11 @@ extension Simulation {
                     guard let member = router.session?.view.member(other.id) else { return false }
                     return member.isSilent && member.heartbeat.ready.contains(partition)
                 }
-            if isAwaited { result.awaitedDrops += 1 } else { fail("\(process.name) dropped \(partition) before \(router.name) knew who else has it") }
+            if isAwaited {
+                result.awaitedDrops += 1
+            } else {
+                fail("\(process.name) dropped \(partition) before \(router.name) knew who else has it")
+            }
         }
     }
 

@@ -110,6 +110,9 @@ public final class LiveChecker {
         return GeneratedUpdate(kind: .event, key: Array(id.utf8), value: messageValue(of: event))
     }
 
+    /// Of all updates.
+    public static let updatedKinds: Set<ModelKind> = [.event, .participant]
+
     private func rename(at time: Int64?) -> GeneratedUpdate {
         let id = hotTeams.randomElement(using: &random) ?? "none"
         let name = ReferenceText("Renamed \(id) \(sequence)")
