@@ -6,7 +6,7 @@
 // extra, unless what decides its inclusion was changed within the freshness. Used by one thread; times are arguments, all
 // in one unit of the caller's.
 
-import Model
+public import Model
 
 public final class LiveChecker {
     public struct Request: Sendable {
