@@ -249,9 +249,9 @@ public struct Autoscaler: Sendable {
         if let left = coolDown(rules.scaleInCoolDownMs, nowMs: nowMs) { return (nil, left) }
         let leaver = leaver ?? Leaver.choose(of: staying, in: placed(staying))
         self.leaver = leaver
-        let weights = staying.reduce(0) { $0 + $1.heartbeat.weight }
         // By the work, not by the mean: a node of twice the weight does twice as much at the same load.
-        let others = (work.mean ?? load * weights) / (weights - leaver.weight)
+        let work = work.mean ?? load * staying.reduce(0) { $0 + $1.heartbeat.weight }
+        let others = Int((Double(work) * leaver.loadOfOthers).rounded())
         guard others < rules.scaleOutAbove - rules.headroom else { return (nil, .othersWouldBeFull(others)) }
         return (.scaleIn(leaver.id), .loadBelow(load))
     }
