@@ -26,7 +26,7 @@ step "unit tests" "${test[@]}" --skip-build --skip '^Integration\.' --skip '^Hoo
 # They wait for processes, and must not wait for a thread that another test computes on.
 step "tests of hooks" "${test[@]}" --skip-build --no-parallel --filter '^HooksTests\.'
 step "simulation" make sim SEEDS=300
-step "core under the thread sanitizer" "${core[@]}" --scratch-path .build-tsan --sanitize thread
+step "core under the thread sanitizer" env TSAN_OPTIONS="suppressions=$PWD/scripts/tsan-suppressions.txt" "${core[@]}" --scratch-path .build-tsan --sanitize thread
 # These two start processes, and Foundation's Process keeps some memory for good, which the leak check tells.
 step "core under the address sanitizer" "${core[@]}" --scratch-path .build-asan --sanitize address \
     --skip '^TestSupportTests\.ProcessTests' --skip '^DecodeTests\.FootballTests'
