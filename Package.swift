@@ -72,7 +72,8 @@ var targets: [Target] = [
     .testTarget(name: "MembershipTests", dependencies: ["Membership", "Model", "Placement", "TestSupport"]),
     .testTarget(
         name: "AutoscaleTests", dependencies: ["Autoscale", "Membership", "Model", "Placement", "TestSupport"]),
-    .testTarget(name: "FanOutTests", dependencies: ["FanOut", "Model", "Query", "TestSupport"]),
+    .testTarget(
+        name: "FanOutTests", dependencies: ["FanOut", "Membership", "Model", "Placement", "Query", "TestSupport"]),
     .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "TestSupport"]),
     .testTarget(name: "IngestTests", dependencies: ["Ingest", "Snapshot", "TestSupport"]),
     .testTarget(name: "TidyTests", dependencies: ["Model"]),

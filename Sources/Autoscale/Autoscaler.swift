@@ -184,13 +184,13 @@ public struct Autoscaler: Sendable {
         return shrink(staying, load, nowMs: nowMs)
     }
 
-    /// A live node with which the topology is not yet what it shall be.
+    /// A node with which the topology is not yet what it shall be: one that has never served, or goes, heard or not; and one
+    /// that is heard and lacks something.
     private mutating func noteUnsettled(_ nodes: [Member], _ staying: [Member], nowMs: Int64) -> ID? {
         let placement = placed(staying)
         let unsettled = nodes.first { node in
-            guard !node.isSilent else { return false }
-            return node.heartbeat.state != .serving
-                || !placement.partitions(of: node.heartbeat.id).isSubset(of: node.heartbeat.ready)
+            guard node.heartbeat.state == .serving else { return true }
+            return !node.isSilent && !placement.partitions(of: node.heartbeat.id).isSubset(of: node.heartbeat.ready)
         }
         if unsettled == nil, unsettledSinceMs != nil { lastChangeMs = nowMs }
         unsettledSinceMs = unsettled == nil ? nil : unsettledSinceMs ?? nowMs

@@ -194,7 +194,7 @@ extension FanOut {
         var worst: Standing? = .good
         while let standing = worst {
             while requests[slot].isActive, !rest.isEmpty, let best = best(rest, slot: slot, upTo: standing) {
-                if self.standing(best) == .left || self.standing(best) == .down { counters.failedOpen += 1 }
+                if self.standing(best).rawValue >= Standing.left.rawValue { counters.failedOpen += 1 }
                 let share = open(best, rest, slot: slot, isChoosy: standing == .good)
                 rest = ask(best, share, of: rest, slot: slot, isFirst: isFirst, nowNs: nowNs, actions: &actions)
             }

@@ -6,7 +6,8 @@
 //    └──► down ──► up               the link is closed
 //
 // Whoever comes back from left or down, and whoever is new, is on a ramp: it counts as a holder for few requests at first
-// and for all after `rampNs`. Nobody is left for good: where no better holder is, a worse one is asked. And where all
+// and for all after `rampNs`. Nobody is left for good: where no better holder is, a worse one is asked, and one that the
+// control topic has not heard of for a while only where no other has an open link. And where all
 // nodes have been left, that says more of this router than of them: it then counts for none, until more than half of
 // them have come back (fail open).
 
@@ -17,6 +18,7 @@ extension FanOut {
         let id: ID
         let holds: PartitionSet
         let isLocal: Bool
+        let isSilent: Bool
         var isUp: Bool
         /// Asks that it owes a reply to.
         var inFlight = 0
@@ -55,6 +57,8 @@ extension FanOut {
         /// Doubted, lagging, crowded, or on a ramp.
         case second
         case left
+        /// The cluster has not heard of it for a while.
+        case silent
         case down
     }
 
@@ -80,6 +84,7 @@ extension FanOut {
     func standing(_ node: Int) -> Standing {
         if nodes[node].isLocal { return .good }
         guard nodes[node].isUp else { return .down }
+        if nodes[node].isSilent { return .silent }
         if failsOpen { return .second }
         if nodes[node].isLeft { return .left }
         return nodes[node].probedNs != nil || nodes[node].lags || isCrowded(node) ? .second : .good
@@ -112,7 +117,7 @@ extension FanOut {
         let last = nodes
         nodes = next.nodes.map { node in
             Node(
-                id: node.id, holds: node.holds, isLocal: node.isLocal, isUp: node.isLocal,
+                id: node.id, holds: node.holds, isLocal: node.isLocal, isSilent: node.isSilent, isUp: node.isLocal,
                 price: 1 / Double(node.weight), weight: Double(node.weight))
         }
         for (slot, index) in renamed.enumerated() {
@@ -200,11 +205,16 @@ extension FanOut {
         nodes[node].rampShare = Self.rampShareMin
     }
 
+    /// Whether it is one of those that others are compared with.
+    private func isJudged(_ node: Int) -> Bool {
+        nodes[node].isUp && !nodes[node].isLocal && !nodes[node].isSilent
+    }
+
     /// Whether all nodes have been left, with hysteresis.
     private mutating func judgeAll() {
         var up = 0
         var left = 0
-        for node in nodes.indices where nodes[node].isUp && !nodes[node].isLocal {
+        for node in nodes.indices where isJudged(node) {
             up += 1
             if nodes[node].isLeft { left += 1 }
         }
@@ -218,7 +228,7 @@ extension FanOut {
 
     private mutating func judgeLags() {
         var least = UInt32.max
-        for node in nodes.indices where nodes[node].isUp && !nodes[node].isLocal {
+        for node in nodes.indices where isJudged(node) {
             least = min(least, nodes[node].lagMs)
         }
         for node in nodes.indices {

@@ -19,17 +19,23 @@ public struct RoutingNode: Sendable, Equatable {
     public var port: Int
     /// Stands in this process and is read in place.
     public var isLocal: Bool
+    /// Nothing was heard of it for a while on the control topic; it may live all the same.
+    public var isSilent: Bool
     /// The partitions of the events topic that it may be asked for.
     public var holds: PartitionSet
     /// How much work it takes, relative to the others; 1 or more.
     public var weight: Int
 
-    public init(id: ID, host: String, port: Int, isLocal: Bool = false, holds: PartitionSet, weight: Int = 1) {
+    public init(
+        id: ID, host: String, port: Int, isLocal: Bool = false, isSilent: Bool = false, holds: PartitionSet,
+        weight: Int = 1
+    ) {
         precondition(weight > 0)
         self.id = id
         self.host = host
         self.port = port
         self.isLocal = isLocal
+        self.isSilent = isSilent
         self.holds = holds
         self.weight = weight
     }

@@ -66,24 +66,13 @@ public struct PartitionLife: Sendable {
     }
 
     /// The events partitions that are read or about to be.
-    public var held: [PartitionID] {
-        partitions(of: .event).filter { partition in
-            switch self[partition] {
-            case .waiting, .checking, .restoring, .loading, .ready: true
-            case .idle, .dropping: false
-            }
-        }.map(\.partition)
-    }
+    public var held: [PartitionID] { events { if case .dropping = $0 { false } else { true } } }
 
     /// The events partitions that are held, or will be again once their memory is given back.
-    public var wanted: [PartitionID] {
-        partitions(of: .event).filter { partition in
-            switch self[partition] {
-            case .waiting, .checking, .restoring, .loading, .ready: true
-            case .dropping(let isWantedAgain): isWantedAgain
-            case .idle: false
-            }
-        }.map(\.partition)
+    public var wanted: [PartitionID] { events { $0 != .dropping(wantedAgain: false) } }
+
+    private func events(_ isMeant: (State) -> Bool) -> [PartitionID] {
+        partitions(of: .event).filter { self[$0] != .idle && isMeant(self[$0]) }.map(\.partition)
     }
 
     /// The partitions that are read, of all topics.

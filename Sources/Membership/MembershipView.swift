@@ -144,9 +144,15 @@ public struct MembershipView: Sendable, Equatable {
     }
 
     /// Who may be asked for what: what live nodes that serve or drain report as ready. In rising order of ids.
-    public var readyHolders: [ReadyHolder] {
+    public var readyHolders: [ReadyHolder] { holders(areSilent: false) }
+
+    /// What silent nodes last reported as ready, within their grace. A node may be cut off from Kafka alone, or not be heard
+    /// yet when Kafka is back: whoever has nobody else asks it.
+    public var silentHolders: [ReadyHolder] { holders(areSilent: true) }
+
+    private func holders(areSilent: Bool) -> [ReadyHolder] {
         members.filter { member in
-            !member.isSilent && member.heartbeat.kind.isNode
+            member.isSilent == areSilent && member.heartbeat.kind.isNode
                 && (member.heartbeat.state == .serving || member.heartbeat.state == .draining)
         }.map { ReadyHolder(node: $0.heartbeat.id, partitions: $0.heartbeat.ready) }
     }

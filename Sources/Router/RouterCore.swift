@@ -169,7 +169,7 @@ public final class RouterCore: Sendable {
     public var missing: PartitionSet? {
         let snapshot = routing.withLock { $0.snapshot }
         guard snapshot.partitionCount > 0 else { return nil }
-        let held = snapshot.nodes.reduce(PartitionSet()) { $0.union($1.holds) }
+        let held = snapshot.nodes.filter { !$0.isSilent }.reduce(PartitionSet()) { $0.union($1.holds) }
         return PartitionSet(below: snapshot.partitionCount).subtracting(held)
     }
 

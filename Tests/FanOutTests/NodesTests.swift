@@ -234,4 +234,48 @@ extension Scene {
         #expect(!scene.failsOpen)
         #expect(scene.share(300, of: set(1), nowNs: 10 * s)[2] == 0)
     }
+
+    // MARK: - Silent nodes
+
+    /// 0 lives; 1, which holds partition 3 besides, has not been heard of on the control topic.
+    private func withSilent() -> Scene {
+        let scene = twins()
+        var nodes = scene.machine.snapshot.nodes
+        nodes[0].holds = set(0, 1, 2)
+        nodes[1].isSilent = true
+        scene.machine.update(
+            RoutingSnapshot(partitionCount: 4, nodes: nodes, covers: []), nowNs: 0, actions: &scene.actions)
+        _ = scene.taken()
+        return scene
+    }
+
+    /// After Kafka was away, say: it may live, and its link is open.
+    @Test func aSilentNodeIsAskedWhereNobodyElseIs() {
+        let scene = withSilent()
+        #expect(scene.share(100, of: set(0, 1), nowNs: s) == [100, 0])
+        #expect(scene.share(100, of: nil, nowNs: s) == [100, 0])
+        #expect(scene.share(100, of: set(0, 3), nowNs: s) == [100, 100])
+        // Before one whose link is closed.
+        scene.machine.linkDown(NodeIndex(0), nowNs: s, actions: &scene.actions)
+        #expect(scene.share(100, of: set(0, 3), nowNs: s) == [0, 100])
+    }
+
+    /// It is heard again: nothing was wrong with its link, so it has no ramp.
+    @Test func whoIsHeardAgainIsAsGoodAsBefore() {
+        let scene = withSilent()
+        var nodes = scene.machine.snapshot.nodes
+        nodes[1].isSilent = false
+        scene.machine.update(
+            RoutingSnapshot(partitionCount: 4, nodes: nodes, covers: []), nowNs: 10 * s, actions: &scene.actions)
+        let asked = scene.share(200, of: set(0), nowNs: 10 * s)
+        #expect(asked[1] > 80, "\(asked)")
+    }
+
+    /// That it is not left says nothing of those that are: all that live are left, and count again.
+    @Test func aSilentNodeDoesNotKeepItFromFailingOpen() {
+        let scene = withSilent()
+        #expect(scene.fail(nowNs: 10 * s) == 3)
+        #expect(scene.failsOpen)
+        #expect(scene.share(10, of: set(0), nowNs: 10 * s) == [10, 0])
+    }
 }

@@ -460,25 +460,28 @@ private struct Logs {
         }
     }
 
+    /// A node that waits for the blocks of partition 0, which are its own disk's or a peer's.
+    private func waiting(arePeers: Bool) -> (port: MemoryPort, node: Process) {
+        let (logs, port, first) = world()
+        snapshotAll(first)
+        (port.holdsEvents, port.arePeers) = (true, arePeers)
+        let second = Process(port, lineage: 2)
+        logs.bounds(second)
+        second.ingest.hold(PartitionSet(below: 1))
+        for _ in 0..<8 {
+            _ = second.ingest.startWaiting(nowMs: 0)
+            logs.feedOnlyChecks(second)
+            second.turn()
+        }
+        return (port, second)
+    }
+
     /// A partition that a peer still hands over does not keep back those that are ready to be opened.
     @Test func nobodyWaitsForAPeersFile() {
         for arePeers in [true, false] {
-            let (logs, port, first) = world()
-            snapshotAll(first)
-            (port.holdsEvents, port.arePeers) = (true, arePeers)
-            let second = Process(port, lineage: 2)
-            logs.bounds(second)
-            var held = PartitionSet()
-            held.insert(PartitionID(0))
-            second.ingest.hold(held)
-            for _ in 0..<8 {
-                _ = second.ingest.startWaiting(nowMs: 0)
-                logs.feedOnlyChecks(second)
-                second.turn()
-            }
+            let (port, second) = waiting(arePeers: arePeers)
             // Its log is empty.
-            held.insert(PartitionID(1))
-            second.ingest.hold(held)
+            second.ingest.hold(PartitionSet(below: 2))
             _ = second.ingest.startWaiting(nowMs: 0)
             second.turn()
             #expect(second.isReady(1) == arePeers && !second.isReady(0))
@@ -488,25 +491,12 @@ private struct Logs {
     /// Nor while the peer's file is being put into the store, block after block and file after file.
     @Test func nobodyWaitsWhileAPeersFileComesIntoTheStore() {
         for arePeers in [true, false] {
-            let (logs, port, first) = world()
-            snapshotAll(first)
-            (port.holdsEvents, port.arePeers) = (true, arePeers)
-            let second = Process(port, lineage: 2)
-            logs.bounds(second)
-            var held = PartitionSet()
-            held.insert(PartitionID(0))
-            second.ingest.hold(held)
-            for _ in 0..<8 {
-                _ = second.ingest.startWaiting(nowMs: 0)
-                logs.feedOnlyChecks(second)
-                second.turn()
-            }
+            let (port, second) = waiting(arePeers: arePeers)
             port.holdsEvents = false
             // Its blocks are in the store, and still to be audited.
             second.turn(1)
             #expect(!port.restoredScopes.contains(.events(PartitionID(0))))
-            held.insert(PartitionID(1))
-            second.ingest.hold(held)
+            second.ingest.hold(PartitionSet(below: 2))
             _ = second.ingest.startWaiting(nowMs: 0)
             #expect(second.isReady(1) == arePeers && !second.isReady(0))
         }

@@ -99,6 +99,7 @@ struct MembershipViewTests {
             default: #expect(changes == [], "second \(second)")
             }
             #expect(view.readyHolders.map(\.node) == (second < 6 ? [Self.a, Self.b] : [Self.b]))
+            #expect(view.silentHolders.map(\.node) == (6..<61 ~= second ? [Self.a] : []))
             #expect(view.placementMembers.map(\.id) == (second < 61 ? [Self.a, Self.b] : [Self.b]))
         }
         #expect(view.generation == Generation(log.last.offset.rawValue))

@@ -169,18 +169,25 @@ import Testing
         #expect(state.patience[scopes[4]]?.dropped == [Setup.id("wrong")])
     }
 
+    private let scope = SnapshotScope.events(PartitionID(0))
+    private var trimmed: [LogBounds] { [LogBounds(start: Offset(50), end: end)] }
+
+    /// Its one peer has been asked for the partition, whose log has lost its beginning, and has not answered yet.
+    private func asked(_ group: MultiThreadedEventLoopGroup) throws -> (peer: ScriptedPeer, service: SnapshotService) {
+        let peer = try ScriptedPeer(group)
+        let service = try Setup(client: group).service()
+        service.update(try peer.view())
+        service.update(changed: [:], held: [scope])
+        #expect(service.choose(scope, trimmed, together: 1) == .wait)
+        try peer.waitUntilAsked(1)
+        return (peer, service)
+    }
+
     /// A peer's answer of before is not what the partition begins with when it comes back.
     @Test func anAnswerForAPartitionThatWasGivenUpIsNotKept() throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         defer { group.shutdownGracefully { _ in } }
-        let peer = try ScriptedPeer(group)
-        let service = try Setup(client: group).service()
-        service.update(try peer.view())
-        let scope = SnapshotScope.events(PartitionID(0))
-        let trimmed = [LogBounds(start: Offset(50), end: end)]
-        service.update(changed: [:], held: [scope])
-        #expect(service.choose(scope, trimmed, together: 1) == .wait)
-        try peer.waitUntilAsked(1)
+        let (peer, service) = try asked(group)
         service.update(changed: [:], held: [])
         try peer.answer("404 Not Found")
         try wait(seconds: 60, for: "the answer") { service.state.withLock { $0.peers.asking } == 0 }
@@ -197,13 +204,7 @@ import Testing
     func aPeerWithoutAFileYetIsWaitedFor(answer: String, choice: SnapshotChoice) throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         defer { group.shutdownGracefully { _ in } }
-        let peer = try ScriptedPeer(group)
-        let service = try Setup(client: group).service()
-        service.update(try peer.view())
-        let scope = SnapshotScope.events(PartitionID(0))
-        let trimmed = [LogBounds(start: Offset(50), end: end)]
-        #expect(service.choose(scope, trimmed, together: 1) == .wait)
-        try peer.waitUntilAsked(1)
+        let (peer, service) = try asked(group)
         try peer.answer(answer)
         try wait(seconds: 60, for: "the answer") { service.state.withLock { $0.peers.asking } == 0 }
         #expect(service.choose(scope, trimmed, together: 1) == .wait, "the bounds are asked for once more")

@@ -47,8 +47,6 @@ public struct SimulationResult: Sendable {
     public var repeatedCalls = 0
     /// Decided while another change was under way that nobody could know of.
     public var blindChanges = 0
-    /// Drops while a router, just after Kafka was away, took the other holder for silent.
-    public var awaitedDrops = 0
 }
 
 /// What is between a router and a node.

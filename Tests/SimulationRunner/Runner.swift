@@ -65,7 +65,6 @@ struct Totals: Sendable {
     var scaleIns = 0
     var repeatedCalls = 0
     var blindChanges = 0
-    var awaitedDrops = 0
     var failed: (seed: UInt64, failure: String)?
 
     mutating func add(_ seed: UInt64, _ result: SimulationResult) {
@@ -79,7 +78,6 @@ struct Totals: Sendable {
         scaleIns += result.scaleIns
         repeatedCalls += result.repeatedCalls
         blindChanges += result.blindChanges
-        awaitedDrops += result.awaitedDrops
         // The lowest of those that failed, so that two threads tell the same.
         if let failure = result.failure, seed < failed?.seed ?? .max { failed = (seed, failure) }
     }
@@ -134,8 +132,7 @@ struct Runner {
         "\(totals.seeds) of \(count) seeds in \(time.components.seconds) s: \(totals.answered) requests answered, "
             + "\(totals.unanswered) without a holder, \(totals.older) older than shown; "
             + "\(totals.safeDrains) of \(totals.drains) drains safe; \(totals.scaleOuts) nodes added, "
-            + "\(totals.scaleIns) taken away, \(totals.repeatedCalls) calls repeated, \(totals.blindChanges) blind; "
-            + "\(totals.awaitedDrops) drops awaited"
+            + "\(totals.scaleIns) taken away, \(totals.repeatedCalls) calls repeated, \(totals.blindChanges) blind"
     }
 
     private static func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
