@@ -234,6 +234,22 @@ struct AutoscalerTests {
         #expect(try cast.second().reason == .notMeasured(makeID("b")))
     }
 
+    /// Its change is under way until it serves or its grace is over, and the cool-down counts from then. One that has served
+    /// keeps nobody: the others bear its part.
+    @Test(arguments: [MemberState.warming, .serving]) func whoFellSilentBeforeItServedIsWaitedFor(
+        state: MemberState
+    ) throws {
+        var cast = Cast()
+        cast.serve(["a": 900, "b": 900, "c": 0])
+        cast.change("c") { $0.state = state }
+        _ = try cast.second()
+        cast.silent = [makeID("c")]
+        let decision = try cast.seconds(50)
+        #expect(cast.view.member(makeID("c"))?.isSilent == true)
+        #expect(decision.call == nil ? decision.reason == .unsettled(makeID("c")) : state == .serving)
+        #expect((decision.call == nil) == (state == .warming))
+    }
+
     /// One node hands its work to another, and tells so late: the old figure is of another share.
     @Test func aFigureFromBeforeTheTopologySettledDoesNotCount() throws {
         var cast = Cast(replicas: .all)

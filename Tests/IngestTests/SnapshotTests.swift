@@ -479,7 +479,7 @@ private struct Logs {
     /// A partition that a peer still hands over does not keep back those that are ready to be opened.
     @Test func nobodyWaitsForAPeersFile() {
         for arePeers in [true, false] {
-            let (port, second) = waiting(arePeers: arePeers)
+            let (_, second) = waiting(arePeers: arePeers)
             // Its log is empty.
             second.ingest.hold(PartitionSet(below: 2))
             _ = second.ingest.startWaiting(nowMs: 0)
