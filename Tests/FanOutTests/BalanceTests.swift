@@ -36,8 +36,9 @@ private final class Fleet {
             zipf.append(sum)
         }
         var holds = [PartitionSet(), PartitionSet(), PartitionSet()]
-        for partition in 0..<Self.partitions {
-            let without = Int.random(in: 0..<3, using: &random)
+        // Each node holds as many as the others: what is placed unevenly no fan-out makes even.
+        for (turn, partition) in (0..<Self.partitions).shuffled(using: &random).enumerated() {
+            let without = turn % 3
             for node in 0..<3 where node != without { holds[node].insert(PartitionID(partition)) }
         }
         nodes = holds.enumerated().map { RoutingNode(id: makeID("n\($0)"), host: "h", port: 1, holds: $1) }
