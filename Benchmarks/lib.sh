@@ -62,9 +62,9 @@ free_port() {
     fail "no free port"
 }
 
-# start_broker PARTITIONS: sets `brokers`.
+# start_broker PARTITIONS [OF-EACH-GLOBAL-TOPIC]: sets `brokers`.
 start_broker() {
-    background broker "$favorites" broker --partitions "$1" --bootstrap-file "$work/bootstrap"
+    background broker "$favorites" broker --partitions "$1" --global-partitions "${2:-$1}" --bootstrap-file "$work/bootstrap"
     wait_for 20 "the broker" test -s "$work/bootstrap"
     brokers=$(<"$work/bootstrap")
 }

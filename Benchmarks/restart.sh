@@ -6,7 +6,7 @@
 #
 # The embedded broker keeps 5 MiB of messages in each partition, so many events want many partitions: about 8,000 for one.
 #
-#     Benchmarks/restart.sh                     RUNS=5 EVENTS=200000 PARTITIONS=64
+#     Benchmarks/restart.sh                     RUNS=5 EVENTS=200000 PARTITIONS=64 GLOBAL_PARTITIONS=12
 #     EVENTS=1000000 PARTITIONS=128 Benchmarks/restart.sh
 #
 # Without redis-server or lz4 (scripts/deps.sh bench) their rows are left out. Both have what `snapshot export` prints, which
@@ -17,7 +17,7 @@ export FAVORITES_SNAPSHOT_INTERVAL=10m
 
 runs=${RUNS:-5}
 events=${EVENTS:-200000}
-start_broker "${PARTITIONS:-64}"
+start_broker "${PARTITIONS:-64}" "${GLOBAL_PARTITIONS:-12}"
 publish_offer "$events"
 check_nothing_trimmed
 

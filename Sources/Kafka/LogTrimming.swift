@@ -31,6 +31,6 @@ public struct LogTrimming: Sendable, Equatable {
                 "it is too much for the embedded broker at any number of partitions: publish less, or use Apache Kafka"
         }
         return "about \(partitionsNeeded) partitions would have held it: start again with "
-            + "`favorites broker --partitions \(partitionsNeeded)`"
+            + "`favorites broker --partitions \(partitionsNeeded)`, or `--global-partitions` where it is no topic of events"
     }
 }

@@ -18,8 +18,10 @@ struct BrokerCommand: AsyncParsableCommand {
             Standard output gets one line, the bootstrap address. Ctrl-C or SIGTERM ends it and all its data.
             """)
 
-    @Option(help: "Partitions of each model's topic, 1 to 512.")
+    @Option(help: "Partitions of the events' topic, 1 to 512.")
     var partitions = 12
+
+    @OptionGroup var globals: GlobalPartitions
 
     @Option(help: "Writes the bootstrap address here, once it serves; removed at the end.")
     var bootstrapFile: String?
@@ -36,23 +38,27 @@ struct BrokerCommand: AsyncParsableCommand {
         let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
         let topics = try topics.resolve()
         let broker = try MockBroker(logger: commandLogger())
-        for name in topics.models { try broker.createTopic(name, partitions: partitions) }
+        let counts = globals.counts(topics, events: partitions)
+        for topic in counts { try broker.createTopic(topic.name, partitions: topic.partitions) }
         try broker.createTopic(topics.cluster, partitions: 1)
         if let bootstrapFile { try writeFileAtomically(bootstrapFile, broker.bootstrap + "\n") }
         defer { if let bootstrapFile { unsafe unlink(bootstrapFile) } }
         FileOutput.standardOutput.write(broker.bootstrap + "\n")
-        printError("An in-memory Kafka broker serves at \(broker.bootstrap); partitions of each topic: \(partitions).")
-        try await watch(topics.models, bootstrap: broker.bootstrap, until: signals)
+        printError(
+            "An in-memory Kafka broker serves at \(broker.bootstrap); partitions of events: \(partitions), of each global "
+                + "topic: \(globals.globalPartitions ?? partitions).")
+        try await watch(counts, bootstrap: broker.bootstrap, until: signals)
         withExtendedLifetime(broker) {}
     }
 
     /// Looks at the logs once a second until a signal comes.
-    private func watch(_ topics: [String], bootstrap: String, until signals: UnixSignalsSequence) async throws {
-        let partitions = partitions
+    private func watch(
+        _ topics: [(name: String, partitions: Int)], bootstrap: String, until signals: UnixSignalsSequence
+    ) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { for await _ in signals { return } }
             group.addTask {
-                var watch = try LogWatch(topics: topics, partitions: partitions, bootstrap: bootstrap)
+                var watch = try LogWatch(topics: topics, bootstrap: bootstrap)
                 while !Task.isCancelled {
                     watch.look(ContinuousClock.now)
                     try? await Task.sleep(for: .seconds(1))
@@ -76,10 +82,10 @@ struct LogWatch {
     private var warned: [String: (at: ContinuousClock.Instant, lost: Int64)] = [:]
     private var lost: [String: Int64] = [:]
 
-    init(topics: [String], partitions: Int, bootstrap: String) throws {
+    init(topics: [(name: String, partitions: Int)], bootstrap: String) throws {
         admin = try KafkaAdmin(
             options: KafkaClientOptions(brokers: bootstrap), timeoutMs: 5_000, logger: commandLogger())
-        self.partitions = Dictionary(uniqueKeysWithValues: topics.map { ($0, partitions) })
+        partitions = Dictionary(uniqueKeysWithValues: topics.map { ($0.name, $0.partitions) })
     }
 
     /// Warns at once about a topic that loses its first messages, then again every 30 s while it loses more.

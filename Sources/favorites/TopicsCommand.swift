@@ -20,8 +20,10 @@ struct TopicsCommand: ParsableCommand {
 
         @OptionGroup(title: "Kafka") var kafka: KafkaOptions
 
-        @Option(help: "Partitions of each model's topic, 1 to 512.")
+        @Option(help: "Partitions of the events' topic, 1 to 512.")
         var partitions: Int
+
+        @OptionGroup var globals: GlobalPartitions
 
         @Option(help: "Copies of each partition; at most the number of brokers. 3 is usual.")
         var replicationFactor: Int
@@ -59,9 +61,9 @@ struct TopicsCommand: ParsableCommand {
         }
 
         private func wanted(_ topics: TopicNames) -> [Wanted] {
-            let models = topics.models.map {
+            let models = globals.counts(topics, events: partitions).map {
                 Wanted(
-                    name: $0, partitions: partitions,
+                    name: $0.name, partitions: $0.partitions,
                     settings: ["cleanup.policy": "compact", "delete.retention.ms": "\(deleteRetentionMs)"])
             }
             // Every live member writes about once a second and readers want its newest message only. So old segments

@@ -38,6 +38,8 @@ enum Prerequisites {
 final class Cluster {
     /// The embedded broker keeps 5 MiB a partition: enough for the longest live test.
     static let partitions = 48
+    /// Of each global topic.
+    static let globalPartitions = 12
     /// The topics by `ModelKind.rawValue`.
     static let topics = ModelKind.allCases.map { "favorites-api-\($0.plural)" }
 
@@ -61,7 +63,10 @@ final class Cluster {
         let bootstrap = folder.path + "/bootstrap"
         broker = try ChildProcess(
             "broker", binary: binary,
-            arguments: ["broker", "--partitions", "\(Self.partitions)", "--bootstrap-file", bootstrap], folder: folder)
+            arguments: [
+                "broker", "--partitions", "\(Self.partitions)", "--global-partitions", "\(Self.globalPartitions)",
+                "--bootstrap-file", bootstrap,
+            ], folder: folder)
         var address = ""
         let process = broker
         try wait(seconds: 20, for: "the bootstrap file") {
@@ -192,7 +197,7 @@ final class Cluster {
         let admin = try KafkaAdmin(options: KafkaClientOptions(brokers: brokers), logger: Logger(label: "test"))
         var ends: [String: Int64] = [:]
         for kind in ModelKind.allCases {
-            for partition in 0..<Self.partitions {
+            for partition in 0..<(kind == .event ? Self.partitions : Self.globalPartitions) {
                 let bounds = try admin.bounds(of: Self.topics[Int(kind.rawValue)], PartitionID(partition))
                 #expect(bounds.start == Offset(0), "the broker has trimmed \(kind.plural) partition \(partition)")
                 ends["\(kind.plural)/\(partition)"] = bounds.end.rawValue
@@ -205,7 +210,7 @@ final class Cluster {
                 }
                 guard let health = NodeHealth(node.management) else { return false }
                 // All global partitions, and at least one of the events topic.
-                guard health.partitions.count > 5 * Self.partitions else { return false }
+                guard health.partitions.count > 5 * Self.globalPartitions else { return false }
                 return health.partitions.allSatisfy { $0.applied >= ends["\($0.topic)/\($0.partition)"] ?? 0 }
             }
         }

@@ -128,6 +128,7 @@ struct CommandTests {
             (["generate", "--events", "10", "--out", full], 64, [full]),
             (["generate", "--events", "10", "--out", program.path("file/x")], 71, ["file/x"]),
             (["broker", "--partitions", "0"], 64, ["--partitions takes 1 to 512"]),
+            (["broker", "--global-partitions", "513"], 64, ["--global-partitions takes 1 to 512"]),
             (["broker", "--bootstrap-file", program.path("none/b")], 71, ["none/b"]),
             (["broker", "--kafka-topics-events", "favorites-cluster"], 64, ["kafka.topics"]),
             (["simulate", "--rate", "0"], 64, ["--rate"]),
@@ -254,6 +255,9 @@ struct CommandTests {
             expect(
                 try create(partitions), code: 64, ["nothing was made", "has 3, not \(partitions)", "--kafka-topics-"])
         }
+        expect(
+            try create(3, ["--global-partitions", "2"]), code: 64,
+            ["nothing was made", "favorites-api-stages has 3, not 2"])
         expect(
             try create(3, ["--kafka-topics-stages", "new"]), code: 69, ["cannot create topics", "favorites broker"])
     }

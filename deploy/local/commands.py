@@ -49,11 +49,12 @@ def command_line(service):
 
 
 def partitions(services):
-    """How many partitions `topics` makes."""
-    for argument in services["topics"]["command"]:
-        if argument.startswith("--partitions="):
-            return int(argument.partition("=")[2])
-    sys.exit("commands.py: the service topics has no --partitions=N")
+    """How many partitions `topics` makes: options that the embedded broker takes too."""
+    names = ("--partitions", "--global-partitions")
+    options = [word for word in services["topics"]["command"] if word.partition("=")[0] in names]
+    if not any(word.startswith("--partitions=") for word in options):
+        sys.exit("commands.py: the service topics has no --partitions=N")
+    return options
 
 
 def levels(services):
@@ -167,7 +168,7 @@ def main():
     write(out / "order", "".join(name + "\n" for name in names))
     write(out / "default", "".join(name + "\n" for name in names if "profiles" not in services[name]))
     write(out / "levels", "".join(f"{depth[name]} {name}\n" for name in names))
-    write(out / "partitions", f"{partitions(services)}\n")
+    write(out / "partitions", "".join(option + "\0" for option in partitions(services)))
 
 
 if __name__ == "__main__":

@@ -81,8 +81,9 @@ start_broker() {
     ! id_of broker >/dev/null || return 0
     # It keeps everything in memory: what nodes wrote on disk is of another log now, which they find out.
     rm -f "$folder/run/bootstrap" "$folder/run/published"
-    start broker "$favorites" broker --partitions "$(<"$folder/services/partitions")" \
-        --bootstrap-file "$folder/run/bootstrap"
+    local partitions
+    mapfile -d '' -t partitions <"$folder/services/partitions"
+    start broker "$favorites" broker "${partitions[@]}" --bootstrap-file "$folder/run/bootstrap"
     wait_for 20 "the broker" test -s "$folder/run/bootstrap"
     echo "$program: broker (in place of kafka-1, kafka-2, kafka-3)"
 }
