@@ -52,6 +52,10 @@ enum SnapshotPeerLimits {
 struct PeerFile: Sendable {
     var peer: SnapshotPeer
     var header: SnapshotHeader
+    /// The number under which it is read, also when a newer file is read in its place: that is the one which the peer
+    /// keeps open under it. A number of its own for each try would leave behind as many open files as a peer hands out at
+    /// once.
+    let lease = UInt64.random(in: .min ... .max)
     /// How often the peer had a newer one when it was asked for.
     var renewals = 0
 }

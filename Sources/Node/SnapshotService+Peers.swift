@@ -155,8 +155,7 @@ extension SnapshotService {
         let connection = try connect(file.peer, peers)
         defer { connection.close() }
         var receiver = SnapshotReceiver(header.scope, rawBytesMax: settings.peerFileBytesMax)
-        let lease = UInt64.random(in: .min ... .max)
-        let path = "/snapshots/\(header.scope.fileName)/\(String(lease, radix: 16))/"
+        let path = "/snapshots/\(header.scope.fileName)/\(String(file.lease, radix: 16))/"
         let limitNs = began + SnapshotPeerLimits.fileLimitNs(storedBytes: header.storedBytes)
         var (received, busy) = (0, 0)
         while !receiver.isAtEnd {
@@ -215,7 +214,8 @@ extension SnapshotService {
     }
 
     /// The peer has put a newer file in the place of the one that was chosen. It is offered instead, and chosen anew with
-    /// the log's bounds of then: what was decided about the other one says nothing about it.
+    /// the log's bounds of then: what was decided about the other one says nothing about it. Meanwhile the peer keeps it
+    /// under the same lease, so that it is this one that is read, however often the peer writes.
     private func renewed(
         _ found: SnapshotHeader, _ file: PeerFile, _ scope: SnapshotScope
     ) -> SnapshotError {

@@ -206,7 +206,8 @@ final class SnapshotService: SnapshotPort, Sendable {
     func read(_ header: SnapshotHeader) {
         state.withLock { state in
             if let file = state.chosen[header.scope] {
-                state.others.add(header, file)
+                // A peer keeps a newer file for `SnapshotLeases.idleNs`: it does not wait behind all others.
+                state.others.add(header, file, isNext: file.renewals > 0)
             } else {
                 state.own.add(header, ())
             }

@@ -1,5 +1,5 @@
-// Files that wait to be read into memory, first come first served, as many at once as there are loaders and room for. A
-// value without time or IO of its own. `From`: what a loader needs to know beside the header.
+// Files that wait to be read into memory, first come first served but for those that cannot wait, as many at once as there
+// are loaders and room for. A value without time or IO of its own. `From`: what a loader needs to know beside the header.
 
 public struct LoadQueue<From> {
     private let filesMax: Int
@@ -14,7 +14,10 @@ public struct LoadQueue<From> {
         self.bytesMax = bytesMax
     }
 
-    public mutating func add(_ header: SnapshotHeader, _ from: From) { waiting.append((header, from)) }
+    /// `isNext`: before all that wait.
+    public mutating func add(_ header: SnapshotHeader, _ from: From, isNext: Bool = false) {
+        waiting.insert((header, from), at: isNext ? 0 : waiting.endIndex)
+    }
 
     /// The next file, where it may be read now.
     public mutating func next() -> (header: SnapshotHeader, from: From)? {

@@ -5,6 +5,7 @@
 import Foundation
 import Kafka
 import Model
+import Synchronization
 import TestSupport
 import Testing
 
@@ -298,6 +299,32 @@ struct PeerTests {
         #expect(try fresh.metric("snapshot_peer_pauses_total") >= 2)
         #expect(try fresh.metric("snapshot_trimmed_log_read_total") == 0)
         #expect(fresh.process.output.contains("peers are asked again"))
+    }
+
+    /// Whenever a reader begins with the file of events, the only peer has just put a newer one in its place. It keeps that
+    /// one for the reader, and has room for it again.
+    @Test func aFileThatIsReplacedAgainAndAgainIsRead() throws {
+        let (setup, bad, good, hostile) = try hostileSetup()
+        defer { hostile.close() }
+        try setup.stop(good)
+        let port = bad.managementPort
+        let begun = Mutex(0)
+        hostile.onPiece { target in
+            guard target.contains("events-0"), target.hasSuffix("/0") else { return }
+            begun.withLock { $0 += 1 }
+            let peer = HTTPClient(port: port)
+            let header = { try peer.request("GET", "/snapshots/events-0.snapshot/header").body }
+            guard let before = try? header() else { return }
+            // Below the time that the reader gives an answer.
+            try? wait(seconds: 4, for: "a newer file") { try header() != before }
+        }
+        let fresh = try setup.node("c", Self.rarely)
+        #expect(begun.withLock { $0 } >= 2)
+        #expect(try sources(fresh).values.allSatisfy { $0 == "peer" })
+        try expectSame(fresh, bad)
+        #expect(try fresh.metric("snapshot_peer_refused_total") == 0, "\(fresh.process.output)")
+        #expect(try fresh.metric("snapshot_peer_pauses_total") == 0)
+        #expect(try bad.metric("snapshot_peer_send_refused_total", #"reason="full""#) == 0)
     }
 
     @Test func aPeerThatDiesInMidStreamIsLeft() throws {

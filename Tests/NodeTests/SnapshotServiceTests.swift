@@ -213,6 +213,37 @@ import Testing
         service.endPeers()
     }
 
+    /// The peer has put a newer file in the place of the one that was chosen, and keeps it open for who asked first. A
+    /// question under another number would be one for the file of then, and leave this one open for nobody.
+    @Test func aNewerFileIsReadUnderTheSameLease() throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        defer { group.shutdownGracefully { _ in } }
+        let (peer, service) = try asked(group)
+        let headers = try (0..<2).map { try Setup(client: group).eventsHeader(agoSeconds: 60 - $0) }
+        try peer.answer("200 OK", headers[0].encodedStart())
+        try wait(seconds: 60, for: "the header") { service.state.withLock { $0.peers.asking } == 0 }
+        #expect(service.choose(scope, trimmed, together: 1) == .wait, "the bounds are asked for once more")
+        #expect(service.choose(scope, trimmed, together: 1) == .file(headers[0], isPeers: true))
+        service.read(headers[0])
+        try peer.waitUntilAsked(2)
+        try peer.answer("200 OK", headers[1].encodedStart())
+        var read: SnapshotRead?
+        try wait(seconds: 60, for: "what became of it") {
+            read = service.takeRead()
+            return read != nil
+        }
+        guard case .failure(let error)? = read?.result else { throw WaitFailure(description: "\(read as Any)") }
+        service.refused(scope, .unreadable(error))
+        #expect(service.choose(scope, trimmed, together: 1) == .wait, "the bounds are asked for once more")
+        #expect(service.choose(scope, trimmed, together: 1) == .file(headers[1], isPeers: true))
+        service.read(headers[1])
+        try peer.waitUntilAsked(3)
+        let questions = peer.questions.map { $0.prefix { $0 != "\r" } }
+        #expect(questions[1].contains("/snapshots/events-0.snapshot/") && questions[1] == questions[2])
+        try peer.answer("404 Not Found")
+        service.endPeers()
+    }
+
     @Test func whoHoldsAScopeWithoutAFileYetSaysSo() throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         defer { group.shutdownGracefully { _ in } }
@@ -274,22 +305,24 @@ import Testing
 private final class ScriptedPeer: Sendable {
     private final class Handler: ChannelInboundHandler {
         typealias InboundIn = ByteBuffer
-        private let asked: @Sendable (any Channel) -> Void
+        private let asked: @Sendable (any Channel, String) -> Void
 
-        init(asked: @escaping @Sendable (any Channel) -> Void) { self.asked = asked }
+        init(asked: @escaping @Sendable (any Channel, String) -> Void) { self.asked = asked }
 
         /// A question is far shorter than what is read at once.
-        func channelRead(context: ChannelHandlerContext, data: NIOAny) { asked(context.channel) }
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            asked(context.channel, String(buffer: unwrapInboundIn(data)))
+        }
     }
 
-    private let askers = Mutex<[any Channel]>([])
+    private let askers = Mutex<[(channel: any Channel, question: String)]>([])
     private let port = Mutex(0)
 
     init(_ group: any EventLoopGroup) throws {
         let bootstrap = ServerBootstrap(group: group).childChannelInitializer { channel in
             channel.eventLoop.makeCompletedFuture {
                 try channel.pipeline.syncOperations.addHandler(
-                    Handler { asker in self.askers.withLock { $0.append(asker) } })
+                    Handler { asker, question in self.askers.withLock { $0.append((asker, question)) } })
             }
         }
         let listener = try bootstrap.bind(host: "127.0.0.1", port: 0).wait()
@@ -315,11 +348,13 @@ private final class ScriptedPeer: Sendable {
         try wait(seconds: 60, for: "question \(count)") { askers.withLock { $0.count } == count }
     }
 
+    var questions: [String] { askers.withLock { $0.map(\.question) } }
+
     /// Answers the last question.
-    func answer(_ status: String) throws {
-        let asker = try #require(askers.withLock { $0.last })
-        let text = "HTTP/1.1 \(status)\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"
-        try asker.writeAndFlush(ByteBuffer(string: text)).wait()
+    func answer(_ status: String, _ body: [UInt8] = []) throws {
+        let asker = try #require(askers.withLock { $0.last?.channel })
+        let text = "HTTP/1.1 \(status)\r\nRetry-After: 1\r\nContent-Length: \(body.count)\r\n\r\n"
+        try asker.writeAndFlush(ByteBuffer(bytes: Array(text.utf8) + body)).wait()
     }
 }
 

@@ -411,6 +411,19 @@ import Testing
         #expect(queue.next()?.from == 3 && queue.next() == nil)
     }
 
+    @Test func aFileThatCannotWaitIsNext() {
+        var queue = LoadQueue<Int>(filesMax: 1, bytesMax: 100)
+        for (index, kind) in [ModelKind.stage, .season, .region].enumerated() {
+            queue.add(header(kind, 1), index, isNext: kind == .region)
+        }
+        var order: [Int] = []
+        while let (header, from) = queue.next() {
+            order.append(from)
+            queue.taken(header)
+        }
+        #expect(order == [2, 0, 1])
+    }
+
     /// It was given up and is wanted again while its first file is read: two loaders have it.
     @Test func aScopeMayBeReadTwiceAtOnce() {
         var queue = LoadQueue<Int>(filesMax: 2, bytesMax: 100)
