@@ -72,8 +72,7 @@ extension Ingest {
     /// take long, or fail, and the next one may follow it at once.
     var isRestoringEvents: Bool {
         snapshots.restores.contains { scope, restore in
-            scope.kind == .event && !restore.isPeers
-                && partitions(of: scope).allSatisfy { if case .restoring = life[$0] { true } else { false } }
+            scope.kind == .event && !restore.isPeers && isChecked(scope)
         }
     }
 
@@ -194,10 +193,12 @@ extension Ingest {
     }
 
     private func readIfChecked(_ header: SnapshotHeader) {
-        let isChecked = partitions(of: header.scope).allSatisfy {
-            if case .restoring = life[$0] { true } else { false }
-        }
-        if isChecked { snapshots.port?.read(header) }
+        if isChecked(header.scope) { snapshots.port?.read(header) }
+    }
+
+    /// Whether the scope's file is known to be of this log in all its partitions.
+    private func isChecked(_ scope: SnapshotScope) -> Bool {
+        partitions(of: scope).allSatisfy { if case .restoring = life[$0] { true } else { false } }
     }
 
     private func refuse(_ scope: SnapshotScope, _ reason: BootRefusal) {
@@ -292,10 +293,11 @@ extension Ingest {
 
     private func take(_ read: SnapshotRead) {
         let header = read.header
-        // What comes too late, for a file that was given up meanwhile, says nothing about the one that is wanted now.
-        guard let restore = snapshots.restores[header.scope], restore.header == header, restore.load == nil else {
-            return
-        }
+        // What comes too late, for a file that was given up meanwhile, says nothing about the one that is wanted now. That
+        // may be the same one, which is read again when it is checked.
+        guard let restore = snapshots.restores[header.scope], restore.header == header, restore.load == nil,
+            isChecked(header.scope)
+        else { return }
         switch read.result {
         case .failure(let error): refuse(header.scope, .unreadable(error))
         case .success(let blocks):

@@ -7,107 +7,6 @@ import Store
 import Telemetry
 import Testing
 
-/// Files in memory, and what was said about them. Everything is there at once.
-private final class MemoryPort: SnapshotPort {
-    struct File: Equatable {
-        var header: SnapshotHeader
-        var blocks: [SnapshotBlock]
-    }
-
-    var files: [SnapshotScope: File] = [:]
-    var facts = BootFacts(
-        topic: "t", clusterID: "c", bounds: [], partitionCount: 0, deleteRetentionMs: 86_400_000, nowMs: 1_000,
-        rates: BootRates())
-    let counts: [Int]
-    var refusals: [SnapshotScope: BootRefusal] = [:]
-    var restoredScopes: [SnapshotScope] = []
-    var rerendered = 0
-    var damaged: Set<SnapshotScope> = []
-    /// So often the port does not know yet.
-    var waits: [SnapshotScope: Int] = [:]
-    /// Files that come up when the one before was refused, last one first.
-    var others: [SnapshotScope: [File]] = [:]
-    var arePeers = false
-    /// Files of events stay unread meanwhile.
-    var holdsEvents = false
-    private var reads: [SnapshotRead] = []
-
-    var order: SnapshotOrder?
-    var isOrderCancelled = false
-    var room = Int.max
-    var abandoned: [String] = []
-    private var open: File?
-
-    init(counts: [Int]) { self.counts = counts }
-
-    func choose(_ scope: SnapshotScope, _ bounds: [LogBounds], together: Int) -> SnapshotChoice {
-        facts.bounds = bounds
-        facts.partitionCount = counts[Int(scope.kind.rawValue)]
-        if let waits = waits[scope], waits > 0 {
-            self.waits[scope] = waits - 1
-            return .wait
-        }
-        while let file = files[scope] ?? nextFile(scope) {
-            guard let refusal = BootPlan.refusal(file.header, facts) else {
-                return .file(file.header, isPeers: arePeers)
-            }
-            refused(scope, refusal)
-        }
-        return .log
-    }
-
-    /// What another peer has, where the one before was refused.
-    private func nextFile(_ scope: SnapshotScope) -> File? {
-        guard let next = others[scope]?.popLast() else { return nil }
-        files[scope] = next
-        return next
-    }
-
-    func read(_ header: SnapshotHeader) {
-        let scope = header.scope
-        let result: Result<[SnapshotBlock], SnapshotError> =
-            damaged.contains(scope) ? .failure(SnapshotError(.damaged, "")) : .success(files[scope]?.blocks ?? [])
-        reads.append(SnapshotRead(header: header, result: result))
-    }
-
-    func takeRead() -> SnapshotRead? {
-        reads.firstIndex { !holdsEvents || $0.header.scope.kind != .event }.map { reads.remove(at: $0) }
-    }
-
-    func fill(_ stock: RegionStock) { stock.fill() }
-    func restored(_ header: SnapshotHeader, rerendered: Int, nanoseconds: UInt64) {
-        restoredScopes.append(header.scope)
-        self.rerendered += rerendered
-    }
-
-    func refused(_ scope: SnapshotScope, _ reason: BootRefusal) {
-        files[scope] = nil
-        refusals[scope] = reason
-    }
-
-    func takeOrder() -> SnapshotOrder? { order.take() }
-    func begin(_ header: SnapshotHeader) { open = File(header: header, blocks: []) }
-    var hasRoom: Bool { room > 0 }
-
-    func add(_ block: SnapshotBlock) {
-        room -= 1
-        open?.blocks.append(block)
-    }
-
-    func finish(newest: [Offset], globalsNewest: GlobalPosition?) {
-        guard var file = open.take() else { return }
-        for index in newest.indices { file.header.positions[index].newest = newest[index] }
-        file.header.globalsNewest = globalsNewest
-        file.header.records = UInt64(file.blocks.reduce(0) { $0 + $1.records })
-        files[file.header.scope] = file
-    }
-
-    func abandon(_ reason: String) {
-        abandoned.append(reason)
-        open = nil
-    }
-}
-
 /// One process: store and ingest, over logs that outlive it.
 private final class Process {
     static let counts = [2, 1, 1, 1, 1, 1]
@@ -461,10 +360,13 @@ private struct Logs {
     }
 
     /// A node that waits for the blocks of partition 0, which are its own disk's or a peer's.
-    private func waiting(arePeers: Bool) -> (port: MemoryPort, node: Process) {
+    private func waiting(
+        arePeers: Bool, isDamaged: Bool = false
+    ) -> (logs: Logs, port: MemoryPort, first: Process, node: Process) {
         let (logs, port, first) = world()
         snapshotAll(first)
         (port.holdsEvents, port.arePeers) = (true, arePeers)
+        if isDamaged { port.damaged = [.events(PartitionID(0))] }
         let second = Process(port, lineage: 2)
         logs.bounds(second)
         second.ingest.hold(PartitionSet(below: 1))
@@ -473,13 +375,14 @@ private struct Logs {
             logs.feedOnlyChecks(second)
             second.turn()
         }
-        return (port, second)
+        if case .restoring = second.ingest.life[events] {} else { Issue.record("\(second.ingest.life[events])") }
+        return (logs, port, first, second)
     }
 
     /// A partition that a peer still hands over does not keep back those that are ready to be opened.
     @Test func nobodyWaitsForAPeersFile() {
         for arePeers in [true, false] {
-            let (_, second) = waiting(arePeers: arePeers)
+            let second = waiting(arePeers: arePeers).node
             // Its log is empty.
             second.ingest.hold(PartitionSet(below: 2))
             _ = second.ingest.startWaiting(nowMs: 0)
@@ -491,7 +394,7 @@ private struct Logs {
     /// Nor while the peer's file is being put into the store, block after block and file after file.
     @Test func nobodyWaitsWhileAPeersFileComesIntoTheStore() {
         for arePeers in [true, false] {
-            let (port, second) = waiting(arePeers: arePeers)
+            let (_, port, _, second) = waiting(arePeers: arePeers)
             port.holdsEvents = false
             // Its blocks are in the store, and still to be audited.
             second.turn(1)
@@ -504,23 +407,8 @@ private struct Logs {
 
     /// The file comes when the partition was given up and wanted again, by way of another file.
     @Test func aFileThatComesTooLateIsNotTakenForAnother() throws {
-        let (logs, port, first) = world()
-        snapshotAll(first)
         let scope = SnapshotScope.events(PartitionID(0))
-        port.holdsEvents = true
-        let second = Process(port, lineage: 2)
-        logs.bounds(second)
-        var held = PartitionSet()
-        held.insert(PartitionID(0))
-        second.ingest.hold(held)
-        let goOn = {
-            for _ in 0..<4 {
-                _ = second.ingest.startWaiting(nowMs: 0)
-                logs.feedOnlyChecks(second)
-                second.turn()
-            }
-        }
-        goOn()
+        let (logs, port, _, second) = waiting(arePeers: false)
         // Read, and not yet taken; meanwhile the partition goes and comes back, and another file is chosen for it.
         second.ingest.hold(PartitionSet())
         second.turn(5)
@@ -528,12 +416,37 @@ private struct Logs {
         file.header.createdMs += 1
         file.blocks = []
         port.files[scope] = file
-        second.ingest.hold(held)
-        goOn()
+        second.ingest.hold(PartitionSet(below: 1))
+        for _ in 0..<4 {
+            _ = second.ingest.startWaiting(nowMs: 0)
+            logs.feedOnlyChecks(second)
+            second.turn()
+        }
         port.holdsEvents = false
         second.turn()
         // The first read's blocks are not put under the second file's header, whose count says that they are missing.
         #expect(second.ingest.writer.count(.event) == 0)
+    }
+
+    /// The file was read for a partition that was given up, and comes when the partition is wanted again and the same file
+    /// is not checked against the log yet.
+    @Test(arguments: [false, true]) func aFileThatComesBeforeItIsCheckedIsReadAgain(isDamaged: Bool) {
+        let (logs, port, first, second) = waiting(arePeers: false, isDamaged: isDamaged)
+        second.ingest.hold(PartitionSet())
+        second.turn(5)
+        port.damaged = []
+        second.ingest.hold(PartitionSet(below: 1))
+        _ = second.ingest.startWaiting(nowMs: 0)
+        port.holdsEvents = false
+        second.turn()
+        guard case .checking = second.ingest.life[events] else {
+            Issue.record("\(second.ingest.life[events])")
+            return
+        }
+        logs.feedOnlyChecks(second)
+        second.turn()
+        #expect(second.isReady(0) && second.json("e3") == first.json("e3"))
+        #expect(port.refusals.isEmpty && port.restoredScopes.count == 6)
     }
 
     // MARK: - Writing
