@@ -24,13 +24,13 @@ public struct LogTrimming: Sendable, Equatable {
         partitionsNeeded = needed <= Int64(Limits.partitionsMax) ? Int(needed) : nil
     }
 
-    /// What to do about it.
-    public var advice: String {
+    /// What to do about it. `isGlobal`: the topic is none of events.
+    public func advice(isGlobal: Bool) -> String {
         guard let partitionsNeeded else {
             return
                 "it is too much for the embedded broker at any number of partitions: publish less, or use Apache Kafka"
         }
         return "about \(partitionsNeeded) partitions would have held it: start again with "
-            + "`favorites broker --partitions \(partitionsNeeded)`, or `--global-partitions` where it is no topic of events"
+            + "`favorites broker \(isGlobal ? "--global-partitions" : "--partitions") \(partitionsNeeded)`, the other options as before"
     }
 }

@@ -53,8 +53,9 @@ struct PeerFile: Sendable {
     var peer: SnapshotPeer
     var header: SnapshotHeader
     /// The number under which it is read, also when a newer file is read in its place: that is the one which the peer
-    /// keeps open under it. A number of its own for each try would leave behind as many open files as a peer hands out at
-    /// once.
+    /// keeps open under it, if it has more than one piece. A number of its own for each try would leave behind as many open
+    /// files as a peer hands out at once. Two loaders never read under one number: a scope that was given up and is wanted
+    /// again is asked for anew.
     let lease = UInt64.random(in: .min ... .max)
     /// How often the peer had a newer one when it was asked for.
     var renewals = 0

@@ -215,7 +215,8 @@ extension SnapshotService {
 
     /// The peer has put a newer file in the place of the one that was chosen. It is offered instead, and chosen anew with
     /// the log's bounds of then: what was decided about the other one says nothing about it. Meanwhile the peer keeps it
-    /// under the same lease, so that it is this one that is read, however often the peer writes.
+    /// under the same lease, so that it is this one that is read, however often the peer writes; one of a single piece has
+    /// been sent with that, and may be replaced again.
     private func renewed(
         _ found: SnapshotHeader, _ file: PeerFile, _ scope: SnapshotScope
     ) -> SnapshotError {

@@ -207,7 +207,7 @@ final class SnapshotService: SnapshotPort, Sendable {
         state.withLock { state in
             if let file = state.chosen[header.scope] {
                 // A peer keeps a newer file for `SnapshotLeases.idleNs`: it does not wait behind all others.
-                state.others.add(header, file, isNext: file.renewals > 0)
+                state.others.add(header, file, isUrgent: file.renewals > 0)
             } else {
                 state.own.add(header, ())
             }

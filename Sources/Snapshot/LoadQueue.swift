@@ -6,6 +6,8 @@ public struct LoadQueue<From> {
     /// Raw bytes of all files that are being read or wait to be taken; a file that is larger comes alone.
     private let bytesMax: UInt64
     private var waiting: [(header: SnapshotHeader, from: From)] = []
+    /// Those that cannot wait.
+    private var urgent: [(header: SnapshotHeader, from: From)] = []
     /// A scope that was given up and is wanted again stands here twice while its first file is read: there are two loaders.
     private var loading: [SnapshotHeader] = []
 
@@ -14,18 +16,18 @@ public struct LoadQueue<From> {
         self.bytesMax = bytesMax
     }
 
-    /// `isNext`: before all that wait.
-    public mutating func add(_ header: SnapshotHeader, _ from: From, isNext: Bool = false) {
-        waiting.insert((header, from), at: isNext ? 0 : waiting.endIndex)
+    /// `isUrgent`: it comes before all that are not.
+    public mutating func add(_ header: SnapshotHeader, _ from: From, isUrgent: Bool = false) {
+        if isUrgent { urgent.append((header, from)) } else { waiting.append((header, from)) }
     }
 
     /// The next file, where it may be read now.
     public mutating func next() -> (header: SnapshotHeader, from: From)? {
-        guard let header = waiting.first?.header, loading.count < filesMax else { return nil }
+        guard let header = (urgent.first ?? waiting.first)?.header, loading.count < filesMax else { return nil }
         let inMemory = loading.reduce(0) { $0 + $1.rawBytes }
         guard loading.isEmpty || inMemory + header.rawBytes <= bytesMax else { return nil }
         loading.append(header)
-        return waiting.removeFirst()
+        return urgent.isEmpty ? waiting.removeFirst() : urgent.removeFirst()
     }
 
     /// The file was read, and somebody else has its blocks now.

@@ -46,7 +46,7 @@ struct BrokerCommand: AsyncParsableCommand {
         FileOutput.standardOutput.write(broker.bootstrap + "\n")
         printError(
             "An in-memory Kafka broker serves at \(broker.bootstrap); partitions of events: \(partitions), of each global "
-                + "topic: \(globals.globalPartitions ?? partitions).")
+                + "topic: \(globals.count(events: partitions)).")
         try await watch(counts, bootstrap: broker.bootstrap, until: signals)
         withExtendedLifetime(broker) {}
     }
@@ -79,13 +79,16 @@ struct LogWatch {
 
     private let admin: KafkaAdmin
     private let partitions: [String: Int]
+    private let events: String
     private var warned: [String: (at: ContinuousClock.Instant, lost: Int64)] = [:]
     private var lost: [String: Int64] = [:]
 
+    /// `topics`: in the order of `ModelKind`.
     init(topics: [(name: String, partitions: Int)], bootstrap: String) throws {
         admin = try KafkaAdmin(
             options: KafkaClientOptions(brokers: bootstrap), timeoutMs: 5_000, logger: commandLogger())
         partitions = Dictionary(uniqueKeysWithValues: topics.map { ($0.name, $0.partitions) })
+        events = topics[0].name
     }
 
     /// Warns at once about a topic that loses its first messages, then again every 30 s while it loses more.
@@ -104,7 +107,7 @@ struct LogWatch {
             printError(
                 "WARNING: \(topic) has lost \(trimming.messagesLost) messages in \(trimming.partitionsTrimmed) of "
                     + "\(logs.count) partitions: the embedded broker keeps 5 MiB of each. Data is missing now; "
-                    + trimming.advice)
+                    + trimming.advice(isGlobal: topic != events))
         }
     }
 

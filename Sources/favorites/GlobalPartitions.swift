@@ -10,9 +10,11 @@ struct GlobalPartitions: ParsableArguments {
     @Option(help: "Partitions of each global topic, 1 to 512. (default: as --partitions)")
     var globalPartitions: Int?
 
+    func count(events: Int) -> Int { globalPartitions ?? events }
+
     /// The topics of the models and how many partitions each gets.
     func counts(_ topics: TopicNames, events: Int) -> [(name: String, partitions: Int)] {
-        ModelKind.allCases.map { (topics[$0], $0 == .event ? events : globalPartitions ?? events) }
+        ModelKind.allCases.map { (topics[$0], $0 == .event ? events : count(events: events)) }
     }
 
     func validate() throws {

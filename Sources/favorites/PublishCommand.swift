@@ -119,7 +119,7 @@ struct PublishCommand: ParsableCommand {
             let isOurs = producer.firstOffsets(of: Int(kind.rawValue)).contains { partition, offset in
                 Int(partition.rawValue) < logs.count && logs[Int(partition.rawValue)].start > offset
             }
-            if isOurs { problems.append("\(name): \(trimming.advice)") }
+            if isOurs { problems.append("\(name): \(trimming.advice(isGlobal: kind != .event))") }
         }
         guard !problems.isEmpty else { return }
         throw CommandError(

@@ -102,7 +102,7 @@ struct TopicsCommand: ParsableCommand {
                 case .unsupported:
                     throw CommandError(
                         "this broker cannot create topics: the embedded one makes its own when it starts (run `favorites "
-                            + "broker --partitions \(partitions)`), any other needs Kafka 0.10.2 or later",
+                            + "broker --partitions \(partitions) --global-partitions \(globals.count(events: partitions))`), any other needs Kafka 0.10.2 or later",
                         code: .unavailable)
                 default:
                     throw CommandError(

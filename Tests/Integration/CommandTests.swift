@@ -34,8 +34,8 @@ private struct Program {
     }
 
     /// A broker and its address. The process ends with the returned object.
-    func broker(partitions: Int = 2) throws -> (process: ChildProcess, address: String) {
-        let process = try start(["broker", "--partitions", "\(partitions)"])
+    func broker(partitions: Int = 2, _ flags: [String] = []) throws -> (process: ChildProcess, address: String) {
+        let process = try start(["broker", "--partitions", "\(partitions)"] + flags)
         let line = try process.waitForLine(containing: "serves at")
         let words = line.split(separator: " ")
         let index = try #require(words.firstIndex(of: "at"))
@@ -240,26 +240,30 @@ struct CommandTests {
 
     @Test func topicsAreNeverChanged() throws {
         let program = try Program()
-        let broker = try program.broker(partitions: 3)
-        func create(_ partitions: Int, _ flags: [String] = []) throws -> (code: Int32, output: String) {
+        let broker = try program.broker(partitions: 3, ["--global-partitions", "2"])
+        let globals = ["--global-partitions", "2"]
+        func create(_ partitions: Int, _ flags: [String]) throws -> (code: Int32, output: String) {
             try program.run(
                 ["topics", "create", "--kafka-brokers", broker.address, "--replication-factor", "1"]
                     + ["--partitions", "\(partitions)"] + flags)
         }
         for _ in 0..<2 {
-            let same = try create(3)
+            let same = try create(3, globals)
             #expect(same.code == 0, "\(same.output)")
-            for topic in Cluster.topics { #expect(same.output.contains("\(topic): exists, partitions: 3, unchanged")) }
+            for (topic, count) in zip(Cluster.topics, [3, 2, 2, 2, 2, 2]) {
+                #expect(same.output.contains("\(topic): exists, partitions: \(count), unchanged"), "\(same.output)")
+            }
         }
         for partitions in [2, 4] {
             expect(
-                try create(partitions), code: 64, ["nothing was made", "has 3, not \(partitions)", "--kafka-topics-"])
+                try create(partitions, globals), code: 64,
+                ["nothing was made", "favorites-api-events has 3, not \(partitions)", "--kafka-topics-"])
         }
+        // Without the option they are to have as many as the events.
+        expect(try create(3, []), code: 64, ["nothing was made", "favorites-api-stages has 2, not 3"])
         expect(
-            try create(3, ["--global-partitions", "2"]), code: 64,
-            ["nothing was made", "favorites-api-stages has 3, not 2"])
-        expect(
-            try create(3, ["--kafka-topics-stages", "new"]), code: 69, ["cannot create topics", "favorites broker"])
+            try create(3, globals + ["--kafka-topics-stages", "new"]), code: 69,
+            ["cannot create topics", "favorites broker --partitions 3 --global-partitions 2"])
     }
 
     /// 12 MB into one partition, which keeps 5 MiB.
@@ -276,9 +280,9 @@ struct CommandTests {
         }
         let offer = try program.offer("offer", ["participants.ndjson": lines.joined()])
         let result = try program.run(["publish", offer, "--kafka-brokers", broker.address])
-        expect(result, code: 65, ["has dropped some of these messages", "favorites broker --partitions"])
+        expect(result, code: 65, ["has dropped some of these messages", "favorites broker --global-partitions"])
         let warning = try broker.process.waitForLine(containing: "WARNING: favorites-api-participants has lost")
-        #expect(warning.contains("favorites broker --partitions"))
+        #expect(warning.contains("favorites broker --global-partitions"))
         broker.process.send(signal: SIGINT)
         #expect(try broker.process.waitForExit(seconds: 8) == 0)
         #expect(broker.process.output.contains("The broker dropped"))

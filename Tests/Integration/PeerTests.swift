@@ -238,9 +238,11 @@ struct PeerTests {
     // MARK: - Peers that do what no peer should
 
     /// Two peers with files of now; the one whose turn is first, of half of the topics, stands behind a `HostilePeer`.
-    private func hostileSetup() throws -> (setup: Setup, bad: Served, good: Served, hostile: HostilePeer) {
+    private func hostileSetup(
+        interval: [String] = often
+    ) throws -> (setup: Setup, bad: Served, good: Served, hostile: HostilePeer) {
         let setup = try Setup()
-        let bad = try setup.node("a", Self.often + ["--advertised-host", HostilePeer.host])
+        let bad = try setup.node("a", interval + ["--advertised-host", HostilePeer.host])
         let good = try setup.node("b", Self.often)
         let hostile = try HostilePeer(port: bad.managementPort)
         for node in [bad, good] { try node.waitUntilRight(Self.target, setup.reference) }
@@ -304,7 +306,8 @@ struct PeerTests {
     /// Whenever a reader begins with the file of events, the only peer has just put a newer one in its place. It keeps that
     /// one for the reader, and has room for it again.
     @Test func aFileThatIsReplacedAgainAndAgainIsRead() throws {
-        let (setup, bad, good, hostile) = try hostileSetup()
+        // What has not changed is written again after six intervals.
+        let (setup, bad, good, hostile) = try hostileSetup(interval: ["--snapshot-interval", "200ms"])
         defer { hostile.close() }
         try setup.stop(good)
         let port = bad.managementPort
@@ -315,7 +318,8 @@ struct PeerTests {
             let peer = HTTPClient(port: port)
             let header = { try peer.request("GET", "/snapshots/events-0.snapshot/header").body }
             guard let before = try? header() else { return }
-            // Below the time that the reader gives an answer.
+            // Below the time that the reader gives an answer. Where it is too short the reader is answered with the file
+            // that it chose, and what is counted says so.
             try? wait(seconds: 4, for: "a newer file") { try header() != before }
         }
         let fresh = try setup.node("c", Self.rarely)

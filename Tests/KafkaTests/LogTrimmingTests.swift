@@ -26,7 +26,8 @@ struct LogTrimmingTests {
         #expect(trimming.messagesLost == lost)
         #expect(trimming.partitionsTrimmed == trimmed)
         #expect(trimming.partitionsNeeded == needed)
-        #expect(trimming.advice.contains("--partitions \(needed)"))
+        #expect(trimming.advice(isGlobal: false).contains("broker --partitions \(needed)`"))
+        #expect(trimming.advice(isGlobal: true).contains("broker --global-partitions \(needed)`"))
     }
 
     @Test func beyond512PartitionsItSaysSo() throws {

@@ -238,7 +238,7 @@ import Testing
         #expect(service.choose(scope, trimmed, together: 1) == .file(headers[1], isPeers: true))
         service.read(headers[1])
         try peer.waitUntilAsked(3)
-        let questions = peer.questions.map { $0.prefix { $0 != "\r" } }
+        let questions = peer.questions.map { $0.prefix { !$0.isNewline } }
         #expect(questions[1].contains("/snapshots/events-0.snapshot/") && questions[1] == questions[2])
         try peer.answer("404 Not Found")
         service.endPeers()

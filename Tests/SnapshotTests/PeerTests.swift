@@ -413,15 +413,15 @@ import Testing
 
     @Test func aFileThatCannotWaitIsNext() {
         var queue = LoadQueue<Int>(filesMax: 1, bytesMax: 100)
-        for (index, kind) in [ModelKind.stage, .season, .region].enumerated() {
-            queue.add(header(kind, 1), index, isNext: kind == .region)
+        for (index, kind) in [ModelKind.stage, .season, .region, .category].enumerated() {
+            queue.add(header(kind, 1), index, isUrgent: index > 1)
         }
         var order: [Int] = []
         while let (header, from) = queue.next() {
             order.append(from)
             queue.taken(header)
         }
-        #expect(order == [2, 0, 1])
+        #expect(order == [2, 3, 0, 1])
     }
 
     /// It was given up and is wanted again while its first file is read: two loaders have it.

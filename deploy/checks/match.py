@@ -233,10 +233,12 @@ def units():
 
 
 def partitions():
-    """The number is for ever, so it should not differ by accident."""
-    counts = {flag(compose()["topics"]["command"], "partitions"), flag(container(pods()["Job/favorites-topics"])["args"], "partitions")}
-    if len(counts) != 1:
-        yield f"topics get different numbers of partitions: {sorted(counts)}"
+    """The numbers are for ever, so they should not differ by accident."""
+    lists = [compose()["topics"]["command"], container(pods()["Job/favorites-topics"])["args"]]
+    for name in ("partitions", "global-partitions"):
+        counts = {flag(words, name) for words in lists}
+        if len(counts) != 1:
+            yield f"topics get different numbers of {name}: {sorted(counts)}"
 
 
 def grafana():

@@ -48,11 +48,11 @@ def command_line(service):
     return service.get("entrypoint", entrypoint() if ours else []) + service.get("command", [])
 
 
-def partitions(services):
+def partition_options(services):
     """How many partitions `topics` makes: options that the embedded broker takes too."""
-    names = ("--partitions", "--global-partitions")
-    options = [word for word in services["topics"]["command"] if word.partition("=")[0] in names]
-    if not any(word.startswith("--partitions=") for word in options):
+    names = ("--partitions=", "--global-partitions=")
+    options = [word for word in services["topics"]["command"] if word.startswith(names)]
+    if not any(word.startswith(names[0]) for word in options):
         sys.exit("commands.py: the service topics has no --partitions=N")
     return options
 
@@ -168,7 +168,7 @@ def main():
     write(out / "order", "".join(name + "\n" for name in names))
     write(out / "default", "".join(name + "\n" for name in names if "profiles" not in services[name]))
     write(out / "levels", "".join(f"{depth[name]} {name}\n" for name in names))
-    write(out / "partitions", "".join(option + "\0" for option in partitions(services)))
+    write(out / "partitions", "".join(option + "\0" for option in partition_options(services)))
 
 
 if __name__ == "__main__":
