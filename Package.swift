@@ -45,7 +45,9 @@ var targets: [Target] = [
     .target(name: "FanOut", dependencies: ["Membership", "Model", "Placement", "Query"]),
     .target(name: "HTTP1", dependencies: ["Model"]),
     .target(name: "Ingest", dependencies: ["Model", "Decode", "Snapshot", "Store", "Telemetry"]),
-    .target(name: "TestSupport", dependencies: ["Model", "CZlib"], path: "Tests/TestSupport"),
+    // Does something under the thread sanitizer alone.
+    .target(name: "CThreadSanitizer", path: "Tests/CThreadSanitizer"),
+    .target(name: "TestSupport", dependencies: ["Model", "CThreadSanitizer", "CZlib"], path: "Tests/TestSupport"),
     // A whole cluster on virtual time, and the command that runs many seeds of it (`make sim`).
     .target(
         name: "Simulation",
