@@ -27,7 +27,7 @@ if [ "${PRIORITY:-1}" != 1 ] || ! "${first[@]}" true 2>"$work/chrt.log"; then fi
 
 # server NAME INTERVAL: a server whose event loop has the first processor. Sets `pid_NAME`, `http_NAME`,
 # `management_NAME`.
-declare -A pid http management_of
+declare -A pid http management_of loop
 server() {
     rm -rf "$work/bootstrap" "$work/offer"
     start_broker "${PARTITIONS:-64}"
@@ -40,13 +40,16 @@ server() {
         --node-id "$1" --snapshot-interval "$2"
     pid[$1]=$!
     wait_for 120 "$1" curl -sf "http://127.0.0.1:${management_of[$1]}/health/ready"
-    local task
-    for task in /proc/"${pid[$1]}"/task/*; do
-        # The loops of requests, and not the management's, which is the last.
-        grep -q '^NIO-ELT-0' "$task/comm" || continue
-        taskset -pc "${processors[0]}" "${task##*/}" >/dev/null
-        [ "${#first[@]}" -eq 0 ] || chrt -f -p 10 "${task##*/}" >/dev/null
-    done
+    # The loop of requests is the one that has run when some were answered.
+    "$load" --target "127.0.0.1:${http[$1]}" --connections 8 --seconds 1 --warm-up 0 --data "$work/offer" \
+        --mix ids-10-teams-3 >"$work/$1.burst" 2>&1 || fail "the generator: $(tail -n 3 "$work/$1.burst")"
+    loop[$1]=$(
+        for task in /proc/"${pid[$1]}"/task/*; do
+            ! grep -q '^NIO-ELT' "$task/comm" || echo "$(cut -d ' ' -f 1 "$task/schedstat") ${task##*/}"
+        done | sort -n | tail -n 1 | cut -d ' ' -f 2
+    )
+    taskset -pc "${processors[0]}" "${loop[$1]}" >/dev/null
+    [ "${#first[@]}" -eq 0 ] || chrt -f -p 10 "${loop[$1]}" >/dev/null
 }
 
 # metric NAME METRIC: the sum of its samples.

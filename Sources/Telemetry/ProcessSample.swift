@@ -46,8 +46,9 @@ public struct CPUWindow: Sendable {
 
     /// The share of `cores` used, 0 to 1.
     public mutating func advance(nowNanoseconds: UInt64, cpuNanoseconds: UInt64, cores: Double) -> Double {
-        let elapsed = nowNanoseconds &- startNanoseconds
-        guard elapsed >= Self.windowNanoseconds else { return utilization }
+        // Whoever read the clocks before another one began this window comes behind it: its time is of the last.
+        guard nowNanoseconds >= startNanoseconds + Self.windowNanoseconds else { return utilization }
+        let elapsed = nowNanoseconds - startNanoseconds
         let used = cpuNanoseconds >= startCPUNanoseconds ? cpuNanoseconds - startCPUNanoseconds : 0
         utilization = cores > 0 ? min(1, Double(used) / Double(elapsed) / cores) : 0
         isMeasured = true

@@ -160,6 +160,9 @@ struct ProcessMetricsTests {
         #expect(window.advance(nowNanoseconds: 1_000_000_000, cpuNanoseconds: 500_000_000, cores: 2) == 0.25)
         #expect(window.advance(nowNanoseconds: 1_500_000_000, cpuNanoseconds: 1_500_000_000, cores: 2) == 0.25)
         #expect(window.advance(nowNanoseconds: 2_000_000_000, cpuNanoseconds: 9_500_000_000, cores: 2) == 1)
+        // Another thread read the clocks before that, and was held up.
+        #expect(window.advance(nowNanoseconds: 1_999_999_999, cpuNanoseconds: 9_400_000_000, cores: 2) == 1)
+        #expect(window.advance(nowNanoseconds: 3_000_000_000, cpuNanoseconds: 9_500_000_000, cores: 2) == 0)
     }
 
     /// The share after one second in which the loops and the process used so many cores.
