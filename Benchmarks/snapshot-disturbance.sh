@@ -81,7 +81,7 @@ run() {
     local name=$1 server=$2 generator
     shift 2
     "${first[@]}" taskset -c "${processors[1]}" "$load" --target "127.0.0.1:${http[$server]}" --connections 32 \
-        --seconds "$seconds" --data "$work/offer" --mix ids-10-teams-3 --seed 1 --json "$work/$name.json" "$@" \
+        --warm-up 2 --seconds "$seconds" --data "$work/offer" --mix ids-10-teams-3 --seed 1 --json "$work/$name.json" "$@" \
         >"$work/$name.log" 2>&1 &
     generator=$!
     while kill -0 "$generator" 2>/dev/null; do
