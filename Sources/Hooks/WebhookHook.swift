@@ -91,10 +91,16 @@ public struct WebhookHook: Hook {
 
 /// One request. It ends with the head of the answer, with an error, with the time, or where the task is cancelled;
 /// whatever comes first counts. The answer's body is not read: the status says all.
+///
+/// FoundationNetworking traps where it is told to cancel while it waits for a completion handler that is called all the same.
+/// So under one lock either the answer comes first, and the task ends by its handlers, or the end does, and no handler is
+/// called any more.
 private final class WebhookAttempt: NSObject, URLSessionDataDelegate {
     private struct State {
         var continuation: CheckedContinuation<HookResult, Never>?
         var result: HookResult?
+        /// The head of the answer has come before anything else.
+        var isAnswered = false
     }
 
     private let state = Mutex(State())
@@ -102,7 +108,13 @@ private final class WebhookAttempt: NSObject, URLSessionDataDelegate {
     func run(_ request: URLRequest, timeout: Duration) async -> HookResult {
         let session = URLSession(configuration: .ephemeral, delegate: self, delegateQueue: nil)
         // The session keeps its delegate until then.
-        defer { session.invalidateAndCancel() }
+        defer {
+            if state.withLock({ $0.isAnswered }) {
+                session.finishTasksAndInvalidate()
+            } else {
+                session.invalidateAndCancel()
+            }
+        }
         let timer = Task {
             guard (try? await Task.sleep(for: timeout)) != nil else { return }
             end(.failed(.timedOut(output: "")))
@@ -131,7 +143,14 @@ private final class WebhookAttempt: NSObject, URLSessionDataDelegate {
         continuation?.resume(returning: result)
     }
 
-    private func end(_ response: URLResponse) {
+    /// `proceed` calls the completion handler, and is called unless something else has ended the request before.
+    private func answered(_ response: URLResponse, _ proceed: () -> Void) {
+        let goesOn = state.withLock { state in
+            if state.result == nil { state.isAnswered = true }
+            return state.isAnswered
+        }
+        guard goesOn else { return }
+        proceed()
         let status = (response as? HTTPURLResponse)?.statusCode ?? 0
         end((200..<300).contains(status) ? .done("status \(status)") : .failed(.refused(status: status)))
     }
@@ -140,8 +159,7 @@ private final class WebhookAttempt: NSObject, URLSessionDataDelegate {
         _: URLSession, dataTask _: URLSessionDataTask, didReceive response: URLResponse,
         completionHandler: @escaping (URLSession.ResponseDisposition) -> Void
     ) {
-        end(response)
-        completionHandler(.cancel)
+        answered(response) { completionHandler(.cancel) }
     }
 
     /// The signature is for this receiver alone: nobody is sent on.
@@ -149,8 +167,7 @@ private final class WebhookAttempt: NSObject, URLSessionDataDelegate {
         _: URLSession, task _: URLSessionTask, willPerformHTTPRedirection response: HTTPURLResponse,
         newRequest _: URLRequest, completionHandler: @escaping (URLRequest?) -> Void
     ) {
-        end(response)
-        completionHandler(nil)
+        answered(response) { completionHandler(nil) }
     }
 
     func urlSession(_: URLSession, task _: URLSessionTask, didCompleteWithError error: (any Error)?) {
