@@ -293,12 +293,12 @@ struct PeerTests {
         let (setup, bad, good, hostile) = try hostileSetup()
         defer { hostile.close() }
         try setup.stop(good)
-        // More than there are files; of `busy` so many that both loaders have given up once.
+        // More than there are files; of `busy` so many that a loader gives up, whichever of the two is answered so.
         hostile.behave(behaviour, times: behaviour == .busy ? 22 : 8)
         let fresh = try setup.node("c", Self.rarely)
         #expect(try sources(fresh).values.allSatisfy { $0 == "peer" })
         try expectSame(fresh, bad)
-        #expect(try fresh.metric("snapshot_peer_pauses_total") >= 2)
+        #expect(try fresh.metric("snapshot_peer_pauses_total") >= 1)
         #expect(try fresh.metric("snapshot_trimmed_log_read_total") == 0)
         #expect(fresh.process.output.contains("peers are asked again"))
     }
