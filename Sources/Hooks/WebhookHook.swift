@@ -95,7 +95,7 @@ public struct WebhookHook: Hook {
 /// FoundationNetworking traps where it is told to cancel while it waits for a completion handler that is called all the same.
 /// So under one lock either the answer comes first, and the task ends by its handlers, or the end does, and no handler is
 /// called any more.
-private final class WebhookAttempt: NSObject, URLSessionDataDelegate {
+final class WebhookAttempt: NSObject, URLSessionDataDelegate {
     private struct State {
         var continuation: CheckedContinuation<HookResult, Never>?
         var result: HookResult?

@@ -1,5 +1,7 @@
 import Autoscale
+import Dispatch
 import Foundation
+import FoundationNetworking
 import Membership
 import Model
 import TestSupport
@@ -190,6 +192,56 @@ struct WebhookTests {
         let receiver = try WebhookReceiver(statuses: [], then: status)
         #expect(try await call(receiver) == .failed(.refused(status: status)))
         #expect(receiver.requests.count == 1)
+    }
+
+    /// An attempt that waits for a receiver which hangs.
+    private func hanging() throws -> (receiver: WebhookReceiver, attempt: WebhookAttempt, end: Task<HookResult, Never>)
+    {
+        let receiver = try WebhookReceiver(statuses: [], then: nil)
+        let attempt = WebhookAttempt()
+        let request = URLRequest(url: try #require(URL(string: "http://127.0.0.1:\(receiver.port)/")))
+        let end = Task { await attempt.run(request, timeout: .seconds(60)) }
+        try wait(seconds: 20, for: "the request") { receiver.requests.count == 1 }
+        return (receiver, attempt, end)
+    }
+
+    /// Hands an answer to the attempt as the system does.
+    private func answer(_ attempt: WebhookAttempt, status: Int, handler: @escaping () -> Void) throws {
+        let url = try #require(URL(string: "http://127.0.0.1:1/"))
+        let task = URLSession.shared.dataTask(with: url)
+        let response = try #require(HTTPURLResponse(url: url, statusCode: status, httpVersion: nil, headerFields: nil))
+        if status == 302 {
+            attempt.urlSession(
+                .shared, task: task, willPerformHTTPRedirection: response, newRequest: URLRequest(url: url)
+            ) { _ in handler() }
+        } else {
+            attempt.urlSession(.shared, dataTask: task, didReceive: response) { _ in handler() }
+        }
+    }
+
+    /// The system traps where a handler is called behind the end, which cancels the session.
+    @Test(arguments: [200, 302]) func behindTheEndNoHandlerIsCalled(status: Int) async throws {
+        let (receiver, attempt, end) = try hanging()
+        end.cancel()
+        #expect(await end.value == .failed(.stopped))
+        try answer(attempt, status: status) { Issue.record("it is called") }
+        withExtendedLifetime(receiver) {}
+    }
+
+    @Test(arguments: [200, 302]) func theRequestDoesNotEndBeforeItsHandlerIsCalled(status: Int) async throws {
+        let (receiver, attempt, end) = try hanging()
+        let ended = DispatchSemaphore(value: 0)
+        let watch = Task {
+            let result = await end.value
+            ended.signal()
+            return result
+        }
+        try answer(attempt, status: status) {
+            // Whoever ended it before has this long to be seen.
+            #expect(ended.wait(timeout: .now() + .milliseconds(200)) == .timedOut)
+        }
+        #expect(await watch.value == (status == 200 ? .done("status 200") : .failed(.refused(status: status))))
+        withExtendedLifetime(receiver) {}
     }
 
     @Test func aReceiverThatHangsIsGivenUp() async throws {
