@@ -25,8 +25,8 @@ first=(chrt -f 10)
 if [ "${PRIORITY:-1}" != 1 ] || ! "${first[@]}" true 2>"$work/chrt.log"; then first=(); fi
 [ "${#first[@]}" -gt 0 ] && echo "the generator and the servers' loops run before others" || echo "no thread runs before others"
 
-# server NAME INTERVAL: a server whose event loop has the first processor. Sets `pid_NAME`, `http_NAME`,
-# `management_NAME`.
+# server NAME INTERVAL: a server whose event loop has the first processor. Sets NAME's entries of `pid`, `http`,
+# `management_of` and `loop`.
 declare -A pid http management_of loop
 server() {
     rm -rf "$work/bootstrap" "$work/offer"

@@ -244,6 +244,20 @@ struct WebhookTests {
         withExtendedLifetime(receiver) {}
     }
 
+    /// A session keeps its delegate until it is over: also where it was not cancelled.
+    @Test(arguments: [200, 302, nil]) func nothingOfARequestIsLeft(status: Int?) async throws {
+        let receiver = try WebhookReceiver(statuses: [], then: status)
+        let request = URLRequest(url: try #require(URL(string: "http://127.0.0.1:\(receiver.port)/")))
+        weak var left: WebhookAttempt?
+        do {
+            let attempt = WebhookAttempt()
+            left = attempt
+            _ = await attempt.run(request, timeout: status == nil ? .milliseconds(100) : .seconds(20))
+        }
+        try wait(seconds: 20, for: "the session to be over") { left == nil }
+        withExtendedLifetime(receiver) {}
+    }
+
     @Test func aReceiverThatHangsIsGivenUp() async throws {
         let receiver = try WebhookReceiver(statuses: [nil, nil], then: nil)
         let result = try await call(receiver, timeout: .milliseconds(200))
